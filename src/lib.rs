@@ -1,1 +1,9 @@
-
+pub mod actual;
+pub mod config;
+pub mod desired;
+pub mod naming;
+pub mod plan;
+pub mod power;
+pub mod report;
+pub mod snapshot;
+pub mod watch;

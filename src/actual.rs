@@ -1,0 +1,112 @@
+//! The rooms as the homeserver has them.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use matrix_sdk::ruma::{OwnedRoomAliasId, OwnedRoomId, OwnedUserId, RoomVersionId, UserId};
+use serde::{Deserialize, Serialize};
+
+use crate::power::PowerLevels;
+
+/// Type of the state event that marks a room as managed. Its state key is the user ID of the account of `inviter`,
+/// which the authorisation rules let nobody else write
+/// (<https://spec.matrix.org/v1.16/rooms/v11/#authorization-rules>, rule 8).
+pub const STAMP_TYPE: &str = "dev.inviter.managed";
+
+/// Everything that was read from the homeserver.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Actual {
+    /// The account of `inviter`.
+    pub me: OwnedUserId,
+    /// The version that rooms get when none is asked for. Read only if a room is missing.
+    pub default_room_version: Option<RoomVersionId>,
+    /// The rooms that were asked for, by alias.
+    pub rooms: BTreeMap<OwnedRoomAliasId, ActualRoom>,
+}
+
+/// What an alias leads to.
+#[derive(Debug, Clone, PartialEq)]
+pub enum ActualRoom {
+    /// The homeserver knows no such alias.
+    Missing,
+    /// The account is invited to the room and cannot read it yet.
+    Invited(OwnedRoomId),
+    /// The room exists and the account is neither in it nor invited.
+    Outside(OwnedRoomId),
+    /// The room or its alias could not be read; the text says what was asked and what was answered.
+    Unreadable(String),
+    /// The account is in the room.
+    Joined(Box<JoinedRoom>),
+}
+
+/// The state of a room that the account has joined, as far as a plan needs it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct JoinedRoom {
+    /// The room's ID.
+    pub id: OwnedRoomId,
+    /// The room's version.
+    pub version: RoomVersionId,
+    /// Everyone who has a membership event.
+    pub members: BTreeMap<OwnedUserId, Member>,
+    /// Who may do what.
+    pub power: PowerLevels,
+    /// `m.room.history_visibility`, if the room has that event and it is well-formed.
+    pub history_visibility: Option<String>,
+    /// `m.room.name`, if it is set and not empty.
+    pub name: Option<String>,
+    /// Whether the room is encrypted.
+    pub encrypted: bool,
+    /// The room that replaces this one, if it was upgraded (`m.room.tombstone`); empty if the event names none.
+    pub replaced_by: Option<String>,
+    /// The mark of `inviter`, if the room bears it.
+    pub stamp: Option<Stamp>,
+}
+
+impl JoinedRoom {
+    /// The membership of a user; whoever has no membership event has left as far as a plan is concerned.
+    #[must_use]
+    pub fn membership(&self, user: &UserId) -> Membership {
+        self.members.get(user).map_or(Membership::Leave, |member| member.membership)
+    }
+}
+
+/// The membership event of one user.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Member {
+    /// What the event says.
+    pub membership: Membership,
+    /// Who sent it: the user for a leave, somebody else for a kick.
+    pub sender: OwnedUserId,
+    /// When, in milliseconds since 1970, by the clock of the sender's homeserver.
+    pub since: u64,
+}
+
+/// The values of `membership` in `m.room.member` (<https://spec.matrix.org/v1.16/client-server-api/#mroommember>).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Membership {
+    /// In the room.
+    Join,
+    /// Asked to come, not there yet.
+    Invite,
+    /// Asks to be let in.
+    Knock,
+    /// Gone, declined, kicked, or never there.
+    Leave,
+    /// Kept out.
+    Ban,
+}
+
+/// The content of the state event that marks a room as managed.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Stamp {
+    /// The groups that the room stands for.
+    pub groups: BTreeSet<StampedGroup>,
+}
+
+/// A group in a [`Stamp`].
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct StampedGroup {
+    /// The name of the identity provider in the configuration.
+    pub idp: String,
+    /// The group's immutable ID there, or its name if it has none.
+    pub id: String,
+}

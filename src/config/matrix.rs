@@ -1,0 +1,105 @@
+//! `[matrix]`: the homeserver and the account on it.
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use serde::Deserialize;
+use url::Url;
+
+use super::document::{ConfigError, Document};
+use super::secret::{Given, Secret};
+
+/// The homeserver and the account on it.
+#[derive(Debug, Clone)]
+pub struct Matrix {
+    /// Base URL of the client-server API.
+    pub homeserver: Url,
+    /// Access token of the account that manages the rooms.
+    pub access_token: Secret,
+    /// PEM file with the certificates of a private authority, trusted in addition to the system's.
+    pub ca_file: Option<PathBuf>,
+    /// How many requests may be under way at once.
+    pub concurrency: usize,
+    /// How long one request may take.
+    pub timeout: Duration,
+    /// How long the run waits in all for a homeserver that limits its rate, before it leaves the rest to the next run.
+    pub rate_limit_patience: Duration,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Raw {
+    homeserver: Url,
+    access_token: Option<Secret>,
+    access_token_file: Option<PathBuf>,
+    access_token_env: Option<String>,
+    ca_file: Option<PathBuf>,
+    #[serde(default)]
+    allow_plaintext: bool,
+    #[serde(default = "default_concurrency")]
+    concurrency: usize,
+    #[serde(default = "default_timeout", deserialize_with = "super::policy::duration")]
+    timeout: Duration,
+    #[serde(default = "default_patience", deserialize_with = "super::policy::duration")]
+    rate_limit_patience: Duration,
+}
+
+fn default_concurrency() -> usize {
+    16
+}
+
+fn default_timeout() -> Duration {
+    Duration::from_secs(60)
+}
+
+fn default_patience() -> Duration {
+    Duration::from_secs(15 * 60)
+}
+
+pub(super) fn read(document: &mut Document<'_>, folder: &Path) -> Result<Matrix, ConfigError> {
+    let raw: Raw = document
+        .section("matrix")?
+        .ok_or_else(|| document.error_at(&["matrix"], "the section [matrix] is missing".into()))?;
+    match raw.homeserver.scheme() {
+        "https" => {}
+        "http" if raw.allow_plaintext => {}
+        "http" => {
+            return Err(document.error_at(
+                &["matrix", "homeserver"],
+                "over http:// the access token travels unencrypted: use https://, or say allow_plaintext = true".into(),
+            ));
+        }
+        other => {
+            return Err(document
+                .error_at(&["matrix", "homeserver"], format!("expected a URL with https://, not with {other}://")));
+        }
+    }
+    if !(1..=256).contains(&raw.concurrency) {
+        return Err(document.error_at(&["matrix", "concurrency"], "expected a number from 1 to 256".into()));
+    }
+    let access_token = Given {
+        section: vec!["matrix".into()],
+        key: "access_token",
+        inline: raw.access_token,
+        file: raw.access_token_file,
+        env: raw.access_token_env,
+        default_env: Some("INVITER_MATRIX__ACCESS_TOKEN"),
+    }
+    .resolve(document, folder)?
+    .ok_or_else(|| {
+        document.error_at(
+            &["matrix", "access_token"],
+            "the access token is missing: give access_token, access_token_file or access_token_env, or set \
+             INVITER_MATRIX__ACCESS_TOKEN in the environment"
+                .into(),
+        )
+    })?;
+    Ok(Matrix {
+        homeserver: raw.homeserver,
+        access_token,
+        ca_file: raw.ca_file.map(|file| folder.join(file)),
+        concurrency: raw.concurrency,
+        timeout: raw.timeout,
+        rate_limit_patience: raw.rate_limit_patience,
+    })
+}

@@ -1,0 +1,60 @@
+//! `[policy]`: what may be done.
+
+use std::time::Duration;
+
+use serde::{Deserialize, Deserializer, de};
+
+/// What may be done.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Policy {
+    /// Whether kicks and demotions are shown but withheld until `--kick` is given.
+    pub cautious: bool,
+    /// How long somebody who left or declined is left alone before they are invited again.
+    #[serde(deserialize_with = "duration")]
+    pub reinvite_after: Duration,
+    /// Users who are never invited, kicked, promoted or demoted: patterns with `*` and `?` over the whole user ID.
+    pub protected_users: Vec<String>,
+    /// What an owner of a group is who is no member of it.
+    pub owners_outside_group: OwnersOutside,
+    /// Whether a room that exists and bears no mark of `inviter` is taken into its care when a group names it.
+    pub adopt: bool,
+    /// The most kicks that one run may make.
+    pub max_kicks: u64,
+    /// The largest share of a room's, and of all rooms', managed members that one run may kick, in percent.
+    pub max_kicks_percent: u8,
+    /// The number of managed members below which `max_kicks_percent` does not count.
+    pub max_kicks_percent_from: u64,
+}
+
+impl Default for Policy {
+    fn default() -> Self {
+        Self {
+            cautious: true,
+            reinvite_after: Duration::from_secs(24 * 60 * 60),
+            protected_users: Vec::new(),
+            owners_outside_group: OwnersOutside::Ignore,
+            adopt: false,
+            max_kicks: 50,
+            max_kicks_percent: 30,
+            max_kicks_percent_from: 10,
+        }
+    }
+}
+
+/// What an owner of a group is who is no member of it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum OwnersOutside {
+    /// Nothing: membership comes from the group alone.
+    Ignore,
+    /// A member of the room and its moderator.
+    Moderator,
+}
+
+/// A duration as a person writes it: `90s`, `24h`, `1day 6h`.
+pub(super) fn duration<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Duration, D::Error> {
+    let text = String::deserialize(deserializer)?;
+    humantime::parse_duration(&text)
+        .map_err(|error| de::Error::custom(format!("expected a duration like \"30s\" or \"24h\": {error}")))
+}

@@ -1,0 +1,194 @@
+//! From names in an identity provider to names in Matrix: groups to room aliases, accounts to user IDs.
+
+use std::fmt;
+
+use matrix_sdk::ruma::{OwnedRoomAliasId, OwnedUserId, RoomAliasId, ServerName, UserId};
+use serde::Deserialize;
+
+/// How the groups of an identity provider stand for rooms.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Convention {
+    /// The token stands for `#` and `:`, which directories do not like: `xxxopsxxxexample.com` is
+    /// `#ops:example.com`, and with the suffix `_owners` the group of its moderators.
+    Token {
+        /// What stands for `#` and `:`.
+        token: String,
+        /// What follows the name of a room's group in that of its moderators' group.
+        owners_suffix: String,
+    },
+    /// The name is the alias.
+    Alias,
+}
+
+/// What the name of a group stands for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum GroupName {
+    /// A room; the group holds its members.
+    Room(OwnedRoomAliasId),
+    /// A room; the group holds its moderators.
+    Owners(OwnedRoomAliasId),
+    /// No room: the name does not follow the convention.
+    Other,
+}
+
+/// A name that begins like that of a room and is none.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NotAnAlias {
+    /// What the name would stand for.
+    pub alias: String,
+    /// Why that is no alias.
+    pub reason: String,
+}
+
+impl fmt::Display for NotAnAlias {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:?} is no room alias: {}", self.alias, self.reason)
+    }
+}
+
+impl Convention {
+    /// Reads the name of a group.
+    ///
+    /// # Errors
+    /// When the name begins like that of a room, and what it stands for is no room alias.
+    pub fn read(&self, name: &str) -> Result<GroupName, NotAnAlias> {
+        match self {
+            Self::Alias => alias(name.to_owned()).map(GroupName::Room),
+            Self::Token { token, owners_suffix } => {
+                let Some(rest) = name.strip_prefix(token.as_str()) else { return Ok(GroupName::Other) };
+                let spell = |rest: &str| alias(format!("#{}", rest.replace(token.as_str(), ":")));
+                // No server name ends like the default suffix, since `_` is not allowed there.
+                match rest.strip_suffix(owners_suffix.as_str()) {
+                    Some(room) => spell(room).map(GroupName::Owners),
+                    None => spell(rest).map(GroupName::Room),
+                }
+            }
+        }
+    }
+}
+
+fn alias(text: String) -> Result<OwnedRoomAliasId, NotAnAlias> {
+    let reason = match RoomAliasId::parse(&text) {
+        Ok(alias) if alias.alias().is_empty() => "the part between # and : is empty".to_owned(),
+        Ok(_) if text.contains(|c: char| c.is_control() || c.is_whitespace()) => {
+            "it has a space or a control character".to_owned()
+        }
+        Ok(_) if text.len() > MAX_ID_BYTES => format!("it is longer than {MAX_ID_BYTES} bytes"),
+        Ok(alias) => return Ok(alias),
+        Err(error) => error.to_string(),
+    };
+    Err(NotAnAlias { alias: text, reason })
+}
+
+/// The longest that an identifier may be (<https://spec.matrix.org/v1.16/appendices/#common-identifier-format>).
+const MAX_ID_BYTES: usize = 255;
+
+/// What becomes of a username that is no valid localpart.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum InvalidNames {
+    /// It is reported, and the account is in no room.
+    #[default]
+    Report,
+    /// It is mapped as the specification says: bytes that are not allowed, and `=`, become `=` and two digits
+    /// (<https://spec.matrix.org/v1.16/appendices/#mapping-from-other-character-sets>).
+    Map,
+}
+
+/// The Matrix user ID of a username.
+///
+/// # Errors
+/// When the username cannot be that of a Matrix user; the text says why.
+pub fn user_id(username: &str, server: &ServerName, invalid: InvalidNames) -> Result<OwnedUserId, String> {
+    let lower = username.to_lowercase();
+    if lower.is_empty() {
+        return Err("the username is empty".into());
+    }
+    let localpart = match invalid {
+        InvalidNames::Map => lower.bytes().map(mapped).collect(),
+        InvalidNames::Report => match lower.chars().find(|c| !u8::try_from(*c).is_ok_and(is_allowed)) {
+            Some(odd) => return Err(format!("{odd:?} is not allowed in a Matrix user ID")),
+            None => lower,
+        },
+    };
+    let id = format!("@{localpart}:{server}");
+    if id.len() > MAX_ID_BYTES {
+        return Err(format!("a Matrix user ID has at most {MAX_ID_BYTES} bytes, this one would have {}", id.len()));
+    }
+    UserId::parse(id).map_err(|error| error.to_string())
+}
+
+/// The characters of a localpart (<https://spec.matrix.org/v1.16/appendices/#user-identifiers>).
+fn is_allowed(byte: u8) -> bool {
+    byte.is_ascii_lowercase() || byte.is_ascii_digit() || b"-._=/+".contains(&byte)
+}
+
+fn mapped(byte: u8) -> String {
+    if is_allowed(byte) && byte != b'=' { char::from(byte).into() } else { format!("={byte:02x}") }
+}
+
+/// The name of a room that nobody named: `my_room` becomes "my room".
+#[must_use]
+pub fn room_name(alias: &RoomAliasId) -> String {
+    alias.alias().replace('_', " ").trim().to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use matrix_sdk::ruma::server_name;
+
+    use super::*;
+
+    fn token() -> Convention {
+        Convention::Token { token: "xxx".into(), owners_suffix: "_owners".into() }
+    }
+
+    fn room(alias: &str) -> GroupName {
+        GroupName::Room(RoomAliasId::parse(alias).unwrap())
+    }
+
+    #[test]
+    fn a_group_named_by_the_convention_is_a_room() {
+        assert_eq!(token().read("xxxopsxxxexample.com"), Ok(room("#ops:example.com")));
+        assert_eq!(token().read("xxxopsxxxexample.comxxx8448"), Ok(room("#ops:example.com:8448")));
+        assert_eq!(
+            token().read("xxxopsxxxexample.com_owners"),
+            Ok(GroupName::Owners(RoomAliasId::parse("#ops:example.com").unwrap()))
+        );
+    }
+
+    #[test]
+    fn a_group_that_does_not_begin_with_the_token_is_no_room() {
+        assert_eq!(token().read("company_employees"), Ok(GroupName::Other));
+        assert_eq!(token().read("a xxxopsxxxexample.com"), Ok(GroupName::Other));
+        assert_eq!(token().read(""), Ok(GroupName::Other));
+    }
+
+    #[test]
+    fn a_group_that_begins_like_a_room_and_is_none_is_reported() {
+        for name in
+            ["xxx", "xxxops", "xxxxxxexample.com", "xxxopsxxx", "xxxa bxxxexample.com", "xxxaxxxbxxxc", "xxx\u{1b}xxxc"]
+        {
+            assert!(token().read(name).is_err(), "{name}: {:?}", token().read(name));
+        }
+    }
+
+    #[test]
+    fn usernames_are_lowered() {
+        let id = user_id("Alice.B", server_name!("example.com"), InvalidNames::Report).unwrap();
+        assert_eq!(id, "@alice.b:example.com");
+    }
+
+    #[test]
+    fn odd_usernames_are_reported_or_mapped() {
+        let server = server_name!("example.com");
+        assert_eq!(
+            user_id("jürgen", server, InvalidNames::Report).unwrap_err(),
+            "'ü' is not allowed in a Matrix user ID"
+        );
+        assert_eq!(user_id("Jürgen=x", server, InvalidNames::Map).unwrap(), "@j=c3=bcrgen=3dx:example.com");
+        assert_eq!(user_id("a b", server, InvalidNames::Map).unwrap(), "@a=20b:example.com");
+        assert!(user_id("", server, InvalidNames::Map).is_err());
+        assert!(user_id(&"x".repeat(300), server, InvalidNames::Map).is_err());
+    }
+}

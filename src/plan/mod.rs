@@ -1,0 +1,301 @@
+//! What differs between the identity providers and the rooms, and what is to be done about it: a plain value that is
+//! printed, guarded and applied.
+
+mod compute;
+mod guard;
+pub mod json;
+mod show;
+pub mod text;
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use matrix_sdk::ruma::{OwnedRoomAliasId, OwnedRoomId, OwnedUserId, RoomVersionId};
+use serde_json::{Map, Value};
+
+use crate::actual::Stamp;
+use crate::config::HistoryVisibility;
+use crate::desired::Via;
+use crate::power::{PermissionKey, Power};
+
+pub use compute::{Policy, Removals, compute};
+pub use guard::{Limits, Refusal, guard};
+
+/// All that a run would do.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Plan {
+    /// The rooms that the identity providers name, sorted by alias.
+    pub rooms: Vec<RoomPlan>,
+    /// What a person should know that concerns no single room.
+    pub warnings: BTreeSet<String>,
+}
+
+/// All that a run would do in one room.
+#[derive(Debug, Clone, PartialEq)]
+pub struct RoomPlan {
+    /// The alias by which the identity provider names the room.
+    pub alias: OwnedRoomAliasId,
+    /// The room's ID, if there is a room.
+    pub room_id: Option<OwnedRoomId>,
+    /// How many people there are.
+    pub headcount: Headcount,
+    /// What is to be done, in this order.
+    pub changes: Vec<Change>,
+    /// What differs and is left as it is, with the reason.
+    pub withheld: Vec<Withheld>,
+    /// What keeps the room, or a part of it, from being managed. The run's exit status tells.
+    pub problems: Vec<Problem>,
+    /// What a person should know.
+    pub warnings: BTreeSet<String>,
+}
+
+/// How many of a room's people are managed, and where they are.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Headcount {
+    /// Wanted by the identity providers.
+    pub wanted: usize,
+    /// Wanted and in the room.
+    pub joined: usize,
+    /// Wanted and invited.
+    pub invited: usize,
+}
+
+/// One write to the homeserver. Within a room the changes are applied in the order of the variants.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Change {
+    /// Create the room, with everything that it is to be born with.
+    Create(Creation),
+    /// Accept the invitation. What else there is to do in the room is planned by the next run, which can see it.
+    Join {
+        /// The room.
+        room_id: OwnedRoomId,
+    },
+    /// Mark the room as managed.
+    Stamp(Stamp),
+    /// Set the power levels of people and actions, all in one event.
+    PowerLevels(PowerLevelsChange),
+    /// Set who can read what was written before they came.
+    HistoryVisibility {
+        /// What is set now, if anything.
+        from: Option<String>,
+        /// What the configuration says.
+        to: HistoryVisibility,
+    },
+    /// Name a room that has no name.
+    Name(String),
+    /// Remove somebody, or withdraw their invitation.
+    Kick(Kick),
+    /// Invite somebody.
+    Invite(Invite),
+}
+
+/// A room to be created by one request, so that no half-made room can exist.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Creation {
+    /// The alias.
+    pub alias: OwnedRoomAliasId,
+    /// The room's name.
+    pub name: String,
+    /// The version, if the configuration asks for one or the homeserver told its default.
+    pub version: Option<RoomVersionId>,
+    /// Whether the room is encrypted.
+    pub encryption: bool,
+    /// Who can read what was written before they came, if the configuration says so.
+    pub history_visibility: Option<HistoryVisibility>,
+    /// The power levels that differ from the homeserver's defaults: keys of `m.room.power_levels`.
+    pub power_levels: Map<String, Value>,
+    /// The mark of `inviter`.
+    pub stamp: Stamp,
+}
+
+/// A change of a room's power levels.
+#[derive(Debug, Clone, PartialEq)]
+pub struct PowerLevelsChange {
+    /// The whole new content of the event.
+    pub content: Map<String, Value>,
+    /// The people whose level changes.
+    pub users: Vec<LevelChange>,
+    /// The permissions that change.
+    pub permissions: Vec<PermissionChange>,
+}
+
+/// A new level for one person.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LevelChange {
+    /// The person.
+    pub user: OwnedUserId,
+    /// The level now.
+    pub from: i64,
+    /// The level to be; `None` takes the person's entry away.
+    pub to: Option<i64>,
+    /// What `None` amounts to: the room's `users_default`.
+    pub users_default: i64,
+    /// Why.
+    pub reason: Reason,
+}
+
+impl LevelChange {
+    /// The level that the person will have.
+    #[must_use]
+    pub fn effective(&self) -> i64 {
+        self.to.unwrap_or(self.users_default)
+    }
+
+    /// Whether the person loses power.
+    #[must_use]
+    pub fn is_demotion(&self) -> bool {
+        self.effective() < self.from
+    }
+}
+
+/// A new level for one permission.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PermissionChange {
+    /// Which.
+    pub key: PermissionKey,
+    /// The level now.
+    pub from: i64,
+    /// The level to be.
+    pub to: i64,
+}
+
+/// A person to be removed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Kick {
+    /// The person.
+    pub user: OwnedUserId,
+    /// Whether they are only invited so far.
+    pub invited: bool,
+    /// Why.
+    pub reason: Reason,
+}
+
+/// A person to be invited.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Invite {
+    /// The person.
+    pub user: OwnedUserId,
+    /// The level that they have, or will have, in the room.
+    pub level: i64,
+    /// Why.
+    pub reason: Reason,
+}
+
+/// Why a change is made.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Reason {
+    /// The identity providers want it, by these groups.
+    Wanted(BTreeSet<Via>),
+    /// No group of the room has this person.
+    NotInGroup,
+}
+
+/// A change that policy holds back.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Withheld {
+    /// The change.
+    pub change: HeldChange,
+    /// Why it is held back.
+    pub why: HoldReason,
+}
+
+/// What can be held back.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum HeldChange {
+    /// A removal.
+    Kick(Kick),
+    /// A new level.
+    Level(LevelChange),
+    /// An invitation.
+    Invite(Invite),
+}
+
+/// Why a change is held back.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum HoldReason {
+    /// Removals need `--kick`.
+    Cautious,
+    /// The guard refused the removals of this run.
+    Refused,
+    /// An identity provider's answer for this room is not complete.
+    Incomplete,
+    /// The person left or declined not long ago; the time, in milliseconds since 1970, when they are invited again.
+    LeftRecently {
+        /// When.
+        until: u64,
+    },
+}
+
+/// What keeps a room, or a part of it, from being managed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Problem {
+    /// The room or its alias could not be read.
+    Unreadable(String),
+    /// The room exists, and the account is neither in it nor invited.
+    Outside(OwnedRoomId),
+    /// The room does not exist, and its alias belongs to another homeserver.
+    ForeignMissing,
+    /// The room bears no mark of `inviter`, and the policy does not let it be adopted.
+    NotAdopted,
+    /// The account may not do what is to be done.
+    PowerTooLow {
+        /// What is to be done.
+        to: PowerNeed,
+        /// The level that it takes.
+        need: i64,
+        /// The level that the account has.
+        have: Power,
+    },
+    /// The room was upgraded; the ID of its replacement, if the event names one.
+    Replaced(String),
+    /// The identity providers contradict each other, or one does itself.
+    Ambiguous(String),
+}
+
+/// What takes a power level.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub enum PowerNeed {
+    /// Inviting.
+    Invite,
+    /// Kicking somebody, whom one must outrank.
+    Kick(OwnedUserId),
+    /// Changing a level, which must be below one's own before and not above it afterwards.
+    Level(OwnedUserId),
+    /// Changing a permission, to or from a level that is not above one's own.
+    Permission(PermissionKey),
+    /// Sending a state event of this type.
+    State(String),
+}
+
+impl Plan {
+    /// Whether there is nothing to be done.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.rooms.iter().all(|room| room.changes.is_empty())
+    }
+
+    /// Whether something keeps a room from being managed.
+    #[must_use]
+    pub fn has_problems(&self) -> bool {
+        self.rooms.iter().any(|room| !room.problems.is_empty())
+    }
+
+    /// The rooms in which something is to be done.
+    pub fn changing(&self) -> impl Iterator<Item = &RoomPlan> {
+        self.rooms.iter().filter(|room| !room.changes.is_empty())
+    }
+}
+
+impl RoomPlan {
+    /// The people to be kicked.
+    pub fn kicks(&self) -> impl Iterator<Item = &Kick> {
+        self.changes.iter().filter_map(|change| match change {
+            Change::Kick(kick) => Some(kick),
+            _ => None,
+        })
+    }
+}
+
+/// The people whose level changes, and to what, as [`crate::power::PowerLevels::patched`] wants it.
+pub(crate) fn level_patch(changes: &[LevelChange]) -> BTreeMap<OwnedUserId, Option<i64>> {
+    changes.iter().map(|change| (change.user.clone(), change.to)).collect()
+}
