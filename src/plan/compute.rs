@@ -83,7 +83,10 @@ impl<'a> RoomPlanner<'a> {
             return self.plan;
         }
         self.plan.warnings.extend(
-            self.wanted.incomplete.iter().map(|reason| format!("not all members are known, so nobody is removed: {reason}")),
+            self.wanted
+                .incomplete
+                .iter()
+                .map(|reason| format!("not all members are known, so nobody is removed: {reason}")),
         );
         match room {
             ActualRoom::Missing if self.is_on_own_server() => self.create(),
@@ -250,7 +253,8 @@ impl<'a> RoomPlanner<'a> {
 
     fn level_changes(&mut self, room: &JoinedRoom) -> Vec<LevelChange> {
         let named = room.power.entries().map(|(user, _)| user);
-        let wanted = self.wanted.members.iter().filter(|(_, member)| member.level.is_some()).map(|(user, _)| user.clone());
+        let wanted =
+            self.wanted.members.iter().filter(|(_, member)| member.level.is_some()).map(|(user, _)| user.clone());
         let candidates: BTreeSet<OwnedUserId> = named.chain(wanted).collect();
         let mut changes = Vec::new();
         for user in candidates {

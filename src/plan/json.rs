@@ -275,7 +275,8 @@ impl Document {
 
 impl Room {
     fn new(room: &RoomPlan, outcomes: &[Outcome]) -> Self {
-        let outcomes = outcomes.iter().map(|outcome| Some(Result::from(outcome))).chain(std::iter::repeat_with(|| None));
+        let outcomes =
+            outcomes.iter().map(|outcome| Some(Result::from(outcome))).chain(std::iter::repeat_with(|| None));
         Self {
             alias: room.alias.to_string(),
             room_id: room.room_id.as_ref().map(ToString::to_string),

@@ -1,0 +1,313 @@
+//! What holds in every world.
+
+use std::collections::BTreeSet;
+
+use inviter::actual::{ActualRoom, Member, Membership};
+use inviter::config::HistoryVisibility;
+use inviter::plan::{Change, Limits, Plan, Removals, guard};
+use inviter::power::{ADMIN, PermissionKey, Power, PowerLevels};
+use matrix_sdk::ruma::{OwnedUserId, RoomId, RoomVersionId, UserId};
+use proptest::prelude::*;
+use proptest::sample::select;
+use serde_json::json;
+use wildmatch::WildMatch;
+
+use super::world::{HOUR, NOW, World, alias, me, user};
+
+const PEOPLE: [&str; 9] =
+    ["alice", "bob", "carol", "dave", "erin", "bot-1", "inviter", "@guest:elsewhere.org", "@other:elsewhere.org"];
+const ROOMS: [&str; 3] = ["ops", "dev", "#far:elsewhere.org"];
+
+fn person() -> impl Strategy<Value = OwnedUserId> {
+    select(&PEOPLE[..]).prop_map(user)
+}
+
+fn membership() -> impl Strategy<Value = Membership> {
+    use Membership::{Ban, Invite, Join, Knock, Leave};
+    select(vec![Join, Join, Join, Invite, Leave, Ban, Knock])
+}
+
+#[derive(Debug, Clone)]
+struct RoomFacts {
+    wanted: Vec<(OwnedUserId, Option<i64>)>,
+    held: Vec<OwnedUserId>,
+    incomplete: bool,
+    members: Vec<(OwnedUserId, Membership, OwnedUserId, u64)>,
+    levels: Vec<(OwnedUserId, i64)>,
+    bars: (i64, i64, i64),
+    new_version: bool,
+    my_level: i64,
+    stamped: bool,
+    named: bool,
+    there: bool,
+    permissions: bool,
+    history: bool,
+}
+
+fn room_facts() -> impl Strategy<Value = RoomFacts> {
+    let people = (
+        prop::collection::vec((person(), select(vec![None, None, Some(50), Some(25), Some(100)])), 0..7),
+        prop::collection::vec(person(), 0..2),
+        prop::collection::vec((person(), membership(), person(), 0..72 * HOUR), 0..8),
+        prop::collection::vec((person(), select(vec![-1, 0, 10, 50, 75, 100, 150])), 0..5),
+    );
+    let room = (
+        (select(vec![0, 50, 100]), select(vec![0, 50, 100]), select(vec![0, 50, 100])),
+        any::<bool>(),
+        select(vec![0, 50, 100]),
+        (any::<bool>(), any::<bool>(), prop::bool::weighted(0.85), any::<bool>(), any::<bool>()),
+        prop::bool::weighted(0.2),
+    );
+    (people, room).prop_map(|((wanted, held, members, levels), (bars, new_version, my_level, flags, incomplete))| {
+        let (stamped, named, there, permissions, history) = flags;
+        RoomFacts {
+            wanted,
+            held,
+            incomplete,
+            members,
+            levels,
+            bars,
+            new_version,
+            my_level,
+            stamped,
+            named,
+            there,
+            permissions,
+            history,
+        }
+    })
+}
+
+fn world() -> impl Strategy<Value = World> {
+    let rooms = prop::collection::vec(room_facts(), ROOMS.len());
+    let removals = select(vec![Removals::Made, Removals::Made, Removals::Cautious, Removals::Refused]);
+    (rooms, removals, any::<bool>()).prop_map(|(rooms, removals, adopt)| {
+        let mut world = World::new();
+        world.policy.removals = removals;
+        world.policy.adopt = adopt;
+        world.policy.protected = vec![WildMatch::new("@bot-*:*")];
+        for (name, facts) in ROOMS.into_iter().zip(rooms) {
+            add(&mut world, name, &facts);
+        }
+        world
+    })
+}
+
+fn add(world: &mut World, name: &str, facts: &RoomFacts) {
+    let desired = world.want_room(name);
+    if facts.permissions {
+        desired.settings.permissions =
+            [(PermissionKey::Top("invite".into()), 50), (PermissionKey::Event("m.room.topic".into()), 0)].into();
+    }
+    if facts.history {
+        desired.settings.history_visibility = Some(HistoryVisibility::Joined);
+    }
+    desired.held.extend(facts.held.iter().cloned());
+    if facts.incomplete {
+        desired.incomplete.insert("corp: a page is missing".into());
+    }
+    for (person, level) in &facts.wanted {
+        world.want_at(name, person.as_str(), *level);
+    }
+    if !facts.there {
+        return;
+    }
+    let version = if facts.new_version { RoomVersionId::V12 } else { RoomVersionId::V11 };
+    let creators: BTreeSet<_> =
+        if facts.new_version && facts.my_level == 100 { [me()].into() } else { BTreeSet::new() };
+    let mut levels = json!({
+        "users": {}, "org.example": "kept", "invite": facts.bars.0, "kick": facts.bars.1, "state_default": facts.bars.2,
+    });
+    for (person, level) in &facts.levels {
+        levels["users"][person.as_str()] = json!(level);
+    }
+    levels["users"][me().as_str()] = json!(facts.my_level);
+    let members = facts.members.iter().map(|(person, membership, sender, age)| {
+        (person.clone(), Member { membership: *membership, sender: sender.clone(), since: NOW - age })
+    });
+    let mut room = inviter::actual::JoinedRoom {
+        id: RoomId::parse(format!("!{}", alias(name).alias())).unwrap(),
+        version,
+        members: members.collect(),
+        power: PowerLevels::new(levels.as_object().cloned(), creators, None),
+        history_visibility: Some("shared".into()),
+        name: facts.named.then(|| "A room".into()),
+        encrypted: false,
+        replaced_by: None,
+        stamp: facts.stamped.then(|| super::world::stamp(name)),
+    };
+    room.members.insert(me(), Member { membership: Membership::Join, sender: me(), since: NOW });
+    world.actual.rooms.insert(alias(name), ActualRoom::Joined(Box::new(room)));
+}
+
+/// The people whom a plan invites, kicks or gives another level, with the room.
+fn touched(plan: &Plan) -> Vec<(&str, &UserId, &Change)> {
+    let mut touched = Vec::new();
+    for room in &plan.rooms {
+        for change in &room.changes {
+            let users: Vec<&UserId> = match change {
+                Change::Invite(invite) => vec![&invite.user],
+                Change::Kick(kick) => vec![&kick.user],
+                Change::PowerLevels(levels) => levels.users.iter().map(|user| user.user.as_ref()).collect(),
+                _ => Vec::new(),
+            };
+            touched.extend(users.into_iter().map(|user| (room.alias.as_str(), user, change)));
+        }
+    }
+    touched
+}
+
+fn loses(change: &Change, user: &UserId) -> bool {
+    match change {
+        Change::Kick(kick) => kick.user == user,
+        Change::PowerLevels(levels) => levels.users.iter().any(|level| level.user == user && level.is_demotion()),
+        _ => false,
+    }
+}
+
+fn there<'a>(world: &'a World, room: &str) -> Option<&'a inviter::actual::JoinedRoom> {
+    match world.actual.rooms.get(&alias(room)) {
+        Some(ActualRoom::Joined(room)) => Some(room),
+        _ => None,
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 1000, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn planning_again_after_applying_gives_an_empty_plan(mut world in world()) {
+        let plan = world.plan();
+        world.apply(&plan);
+        let again = world.plan();
+        prop_assert!(again.is_empty(), "first {plan:#?}\nthen {again:#?}");
+    }
+
+    #[test]
+    fn inviter_itself_protected_users_and_those_on_hold_are_untouched(world in world()) {
+        for (room, user, change) in touched(&world.plan()) {
+            prop_assert_ne!(user, &*me(), "{:?}", change);
+            prop_assert!(!user.localpart().starts_with("bot-"), "{change:?}");
+            prop_assert!(!world.desired.rooms[&alias(room)].held.contains(user), "{change:?}");
+        }
+    }
+
+    #[test]
+    fn inviter_keeps_its_power(mut world in world()) {
+        let before: Vec<_> = ROOMS.iter().map(|room| there(&world, room).map(|room| room.power.of(&me()))).collect();
+        let plan = world.plan();
+        world.apply(&plan);
+        for (room, before) in ROOMS.iter().zip(before) {
+            if let (Some(before), Some(room)) = (before, there(&world, room)) {
+                prop_assert!(room.power.of(&me()) >= before);
+            }
+        }
+    }
+
+    #[test]
+    fn admins_and_users_of_other_homeservers_lose_nothing(world in world()) {
+        for (room, user, change) in touched(&world.plan()) {
+            if loses(change, user) {
+                prop_assert_eq!(user.server_name().as_str(), "example.com");
+                let room = there(&world, room).expect("a room that somebody is in");
+                prop_assert!(room.power.of(user) < Power::Level(ADMIN), "{change:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn who_is_wanted_is_not_kicked_and_who_is_not_wanted_is_not_invited(world in world()) {
+        for (room, user, change) in touched(&world.plan()) {
+            let wanted = world.desired.rooms[&alias(room)].members.contains_key(user);
+            match change {
+                Change::Kick(_) => prop_assert!(!wanted),
+                Change::Invite(_) => prop_assert!(wanted),
+                _ => {}
+            }
+        }
+    }
+
+    #[test]
+    fn a_banned_user_is_never_invited(world in world()) {
+        for (room, user, change) in touched(&world.plan()) {
+            if let (Change::Invite(_), Some(room)) = (change, there(&world, room)) {
+                prop_assert_ne!(room.membership(user), Membership::Ban);
+            }
+        }
+    }
+
+    #[test]
+    fn an_incomplete_answer_a_cautious_run_or_a_refusal_removes_nobody(world in world()) {
+        for (room, user, change) in touched(&world.plan()) {
+            let may = world.policy.removals == Removals::Made && world.desired.rooms[&alias(room)].incomplete.is_empty();
+            prop_assert!(may || !loses(change, user), "{change:?}");
+        }
+    }
+
+    #[test]
+    fn a_room_that_bears_no_mark_is_untouched_unless_it_may_be_adopted(world in world()) {
+        for room in &world.plan().rooms {
+            let marked = there(&world, room.alias.as_str()).is_none_or(|room| room.stamp.is_some());
+            prop_assert!(marked || world.policy.adopt || room.changes.is_empty());
+        }
+    }
+
+    #[test]
+    fn wanting_one_person_more_adds_no_kick(mut world in world(), person in person(), room in select(&ROOMS[..])) {
+        let kicked = |world: &World| -> BTreeSet<(String, OwnedUserId)> {
+            let plan = world.plan();
+            plan.rooms.iter().flat_map(|room| room.kicks().map(|kick| (room.alias.to_string(), kick.user.clone()))).collect()
+        };
+        let before = kicked(&world);
+        world.want(room, person.as_str());
+        prop_assert!(kicked(&world).is_subset(&before));
+    }
+
+    #[test]
+    fn what_is_not_ours_in_the_power_levels_is_kept(mut world in world()) {
+        let plan = world.plan();
+        world.apply(&plan);
+        for room in ROOMS {
+            let created = plan.rooms.iter().any(|plan| {
+                plan.alias == alias(room) && matches!(plan.changes.first(), Some(Change::Create(_)))
+            });
+            let Some(there) = there(&world, room).filter(|_| !created) else { continue };
+            let content = there.power.patched(&[].into(), &[].into());
+            prop_assert_eq!(&content["org.example"], &json!("kept"));
+        }
+    }
+
+    #[test]
+    fn every_plan_over_the_limits_is_refused(world in world(), max_kicks in 0_u64..4, max_percent in 0_u64..100) {
+        let plan = world.plan();
+        let limits = Limits { max_kicks, max_percent, percent_from: 3, allowed: None };
+        let kicks: usize = plan.rooms.iter().map(|room| room.kicks().count()).sum();
+        let over = kicks as u64 > max_kicks || plan.rooms.iter().any(|room| {
+            let kicks = room.kicks().count();
+            let managed = kicks + room.headcount.joined + room.headcount.invited;
+            managed >= 3 && kicks as u64 * 100 > managed as u64 * max_percent
+        });
+        prop_assert!(!over || !guard(&plan, &limits).is_empty());
+        prop_assert!(kicks > 0 || guard(&plan, &limits).is_empty());
+        let allowing = Limits { allowed: Some(kicks as u64), ..limits };
+        prop_assert_eq!(guard(&plan, &allowing), vec![]);
+    }
+
+    #[test]
+    fn changes_come_in_their_documented_order(world in world()) {
+        let rank = |change: &Change| match change {
+            Change::Create(_) => 0,
+            Change::Join { .. } => 1,
+            Change::Stamp(_) => 2,
+            Change::PowerLevels(_) => 3,
+            Change::HistoryVisibility { .. } => 4,
+            Change::Name(_) => 5,
+            Change::Kick(_) => 6,
+            Change::Invite(_) => 7,
+        };
+        for room in &world.plan().rooms {
+            let ranks: Vec<i32> = room.changes.iter().map(rank).collect();
+            prop_assert!(ranks.is_sorted());
+        }
+    }
+}
