@@ -1,0 +1,8 @@
+//! The main job, end to end: the real program between a real directory and a real homeserver.
+
+mod costs;
+mod errors;
+mod kills;
+mod life;
+mod output;
+mod scene;
