@@ -1,6 +1,7 @@
 pub mod actual;
 pub mod config;
 pub mod desired;
+pub mod idp;
 pub mod naming;
 pub mod plan;
 pub mod power;
