@@ -90,6 +90,7 @@ impl Inviter {
             .stderr(Stdio::piped());
         // Locked before the start, so that no request can want to kill what is not there yet.
         let mut slot = victim.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let started = Instant::now();
         let mut child = command
             .spawn()
             .unwrap_or_else(|error| panic!("{}: {error}", self.binary.display()));
@@ -100,8 +101,8 @@ impl Inviter {
             victim: victim.clone(),
             stdout,
             stderr,
-            started: Instant::now(),
-            deadline: Instant::now() + self.timeout,
+            started,
+            deadline: started + self.timeout,
         }
     }
 }

@@ -1,0 +1,398 @@
+//! Distinguished names in one spelling, so that they can be compared.
+
+use std::fmt;
+
+/// A distinguished name (RFC 4514) in normal form: two spellings of one name are equal.
+///
+/// Attribute types are lower case and have their short name; values are without case, and without the spaces that
+/// do not count (RFC 4518, section 2.6.1); what can be written without an escape is; the parts of a multi-valued
+/// RDN are sorted. This is the matching of nearly all naming attributes. Where a schema equates more than that,
+/// the lookup of the name at the server finds the entry's own spelling.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(super) struct Dn(String);
+
+/// A value that is no distinguished name.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct NotADn;
+
+impl fmt::Display for Dn {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl Dn {
+    /// Reads a name as servers write it: RFC 4514, and from before that semicolons, quoted values and spaces
+    /// (RFC 2253, section 4).
+    pub(super) fn parse(text: &str) -> Result<Self, NotADn> {
+        let mut rdns = Vec::new();
+        let mut rest = Reader { rest: text };
+        rest.skip_spaces();
+        if rest.rest.is_empty() {
+            return Ok(Self(String::new()));
+        }
+        let mut rdn = Vec::new();
+        loop {
+            rdn.push(rest.part()?);
+            let end = rest.next();
+            if end == Some('+') {
+                continue;
+            }
+            rdn.sort();
+            rdn.dedup();
+            rdns.push(rdn.join("+"));
+            rdn = Vec::new();
+            match end {
+                None => return Ok(Self(rdns.join(","))),
+                Some(',' | ';') => {}
+                Some(_) => return Err(NotADn),
+            }
+        }
+    }
+
+    /// Whether this is the name of no entry: the placeholder in groups that may not be empty.
+    pub(super) fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+}
+
+/// The values that an attribute has in the first RDN of a name, as they are written there; empty if there are none
+/// or the name is none.
+pub(super) fn naming_values(text: &str, attribute: &str) -> Vec<String> {
+    let wanted = short_name(attribute);
+    let mut values = Vec::new();
+    let mut rest = Reader { rest: text };
+    loop {
+        let Ok((kind, value)) = rest.kind_and_value() else { return Vec::new() };
+        if kind == wanted
+            && let Value::Text(value) = value
+        {
+            values.push(value);
+        }
+        if rest.next() != Some('+') {
+            return values;
+        }
+    }
+}
+
+enum Value {
+    Text(String),
+    Binary(Vec<u8>),
+}
+
+struct Reader<'a> {
+    rest: &'a str,
+}
+
+impl Reader<'_> {
+    fn peek(&self) -> Option<char> {
+        self.rest.chars().next()
+    }
+
+    fn next(&mut self) -> Option<char> {
+        let next = self.peek()?;
+        self.rest = self.rest.get(next.len_utf8()..).unwrap_or_default();
+        Some(next)
+    }
+
+    fn skip_spaces(&mut self) {
+        self.rest = self.rest.trim_start_matches(is_space);
+    }
+
+    /// One `type=value`, in normal form.
+    fn part(&mut self) -> Result<String, NotADn> {
+        let (kind, value) = self.kind_and_value()?;
+        let mut part = kind;
+        part.push('=');
+        match value {
+            Value::Text(text) => push_escaped(&mut part, &folded(&text)),
+            Value::Binary(bytes) => {
+                part.push('#');
+                part.extend(bytes.iter().map(|byte| format!("{byte:02x}")));
+            }
+        }
+        Ok(part)
+    }
+
+    fn kind_and_value(&mut self) -> Result<(String, Value), NotADn> {
+        self.skip_spaces();
+        let length = self.rest.find(|c: char| !is_in_type(c)).ok_or(NotADn)?;
+        let (kind, rest) = self.rest.split_at(length);
+        self.rest = rest;
+        self.skip_spaces();
+        if kind.is_empty() || self.next() != Some('=') {
+            return Err(NotADn);
+        }
+        let kind = short_name(kind);
+        self.skip_spaces();
+        let value = match self.peek() {
+            Some('#') => self.hexadecimal()?,
+            Some('"') => self.quoted()?,
+            _ => self.string()?,
+        };
+        Ok((kind, value))
+    }
+
+    /// `#` and the BER of the value (RFC 4514, section 2.4).
+    fn hexadecimal(&mut self) -> Result<Value, NotADn> {
+        self.next();
+        let length = self.rest.find(|c: char| !c.is_ascii_hexdigit()).unwrap_or(self.rest.len());
+        let (digits, rest) = self.rest.split_at(length);
+        self.rest = rest;
+        self.skip_spaces();
+        let bytes = digits.as_bytes().chunks(2).map(hex_pair).collect::<Option<Vec<u8>>>().ok_or(NotADn)?;
+        if bytes.is_empty() { Err(NotADn) } else { Ok(string_in_ber(&bytes).map_or(Value::Binary(bytes), Value::Text)) }
+    }
+
+    fn quoted(&mut self) -> Result<Value, NotADn> {
+        self.next();
+        let mut bytes = Vec::new();
+        loop {
+            match self.next().ok_or(NotADn)? {
+                '"' => break,
+                '\\' => bytes.extend(self.escaped()?),
+                c => push(&mut bytes, c),
+            }
+        }
+        self.skip_spaces();
+        Ok(value(bytes))
+    }
+
+    fn string(&mut self) -> Result<Value, NotADn> {
+        let mut bytes = Vec::new();
+        while let Some(c) = self.peek() {
+            if matches!(c, ',' | ';' | '+') {
+                break;
+            }
+            self.next();
+            match c {
+                '\\' => bytes.extend(self.escaped()?),
+                '\0' => return Err(NotADn),
+                c => push(&mut bytes, c),
+            }
+        }
+        Ok(value(bytes))
+    }
+
+    /// What follows a backslash: two hexadecimal digits or a character that stands for itself.
+    fn escaped(&mut self) -> Result<Vec<u8>, NotADn> {
+        if let Some(byte) = self.rest.as_bytes().get(..2).and_then(hex_pair) {
+            self.rest = self.rest.get(2..).unwrap_or_default();
+            return Ok(vec![byte]);
+        }
+        match self.next() {
+            Some(c @ (' ' | '"' | '#' | '+' | ',' | ';' | '<' | '=' | '>' | '\\')) => {
+                let mut bytes = Vec::new();
+                push(&mut bytes, c);
+                Ok(bytes)
+            }
+            _ => Err(NotADn),
+        }
+    }
+}
+
+fn is_space(c: char) -> bool {
+    matches!(c, ' ' | '\n' | '\r' | '\t')
+}
+
+fn is_in_type(c: char) -> bool {
+    c.is_ascii_alphanumeric() || matches!(c, '-' | '.' | '_')
+}
+
+fn push(bytes: &mut Vec<u8>, c: char) {
+    bytes.extend_from_slice(c.encode_utf8(&mut [0; 4]).as_bytes());
+}
+
+fn value(bytes: Vec<u8>) -> Value {
+    match String::from_utf8(bytes) {
+        Ok(text) => Value::Text(text),
+        Err(error) => Value::Binary(error.into_bytes()),
+    }
+}
+
+fn hex_pair(digits: &[u8]) -> Option<u8> {
+    let [high, low] = digits else { return None };
+    let digit = |byte: u8| char::from(byte).to_digit(16).and_then(|digit| u8::try_from(digit).ok());
+    Some(digit(*high)? << 4 | digit(*low)?)
+}
+
+/// The text of a BER string type: octets, UTF-8, numeric, printable, IA5 and visible strings.
+fn string_in_ber(bytes: &[u8]) -> Option<String> {
+    let [0x04 | 0x0c | 0x12 | 0x13 | 0x16 | 0x1a, length, rest @ ..] = bytes else { return None };
+    let (length, content) = match length {
+        0..=0x7f => (usize::from(*length), rest),
+        0x81 => (usize::from(*rest.first()?), rest.get(1..)?),
+        0x82 => (usize::from(*rest.first()?) << 8 | usize::from(*rest.get(1)?), rest.get(2..)?),
+        _ => return None,
+    };
+    if length == content.len() { String::from_utf8(content.to_vec()).ok() } else { None }
+}
+
+/// Without case and without the spaces that do not count. Character by character, since what becomes of a letter
+/// may not depend on its place in the word.
+fn folded(text: &str) -> String {
+    let mut folded = String::with_capacity(text.len());
+    for word in text.split(char::is_whitespace).filter(|word| !word.is_empty()) {
+        if !folded.is_empty() {
+            folded.push(' ');
+        }
+        folded.extend(word.chars().flat_map(char::to_lowercase));
+    }
+    folded
+}
+
+fn push_escaped(part: &mut String, text: &str) {
+    for (at, c) in text.chars().enumerate() {
+        match c {
+            '"' | '+' | ',' | ';' | '<' | '>' | '\\' => part.push('\\'),
+            '#' if at == 0 => part.push('\\'),
+            '\0' => {
+                part.push_str("\\00");
+                continue;
+            }
+            _ => {}
+        }
+        part.push(c);
+    }
+}
+
+/// The short name of an attribute type in lower case (RFC 4514, section 3; RFC 4519).
+fn short_name(kind: &str) -> String {
+    let lower = kind.to_ascii_lowercase();
+    let name = match lower.strip_prefix("oid.").unwrap_or(&lower) {
+        "2.5.4.3" | "commonname" => "cn",
+        "2.5.4.4" | "surname" => "sn",
+        "2.5.4.5" => "serialnumber",
+        "2.5.4.6" | "countryname" => "c",
+        "2.5.4.7" | "localityname" => "l",
+        "2.5.4.8" | "stateorprovincename" | "s" => "st",
+        "2.5.4.9" | "streetaddress" => "street",
+        "2.5.4.10" | "organizationname" => "o",
+        "2.5.4.11" | "organizationalunitname" => "ou",
+        "2.5.4.12" => "title",
+        "2.5.4.41" => "name",
+        "2.5.4.42" | "gn" => "givenname",
+        "0.9.2342.19200300.100.1.1" | "userid" => "uid",
+        "0.9.2342.19200300.100.1.3" | "rfc822mailbox" => "mail",
+        "0.9.2342.19200300.100.1.25" | "domaincomponent" => "dc",
+        "1.2.840.113549.1.9.1" | "e" | "email" | "pkcs9email" => "emailaddress",
+        other => other,
+    };
+    name.to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn dn(text: &str) -> String {
+        Dn::parse(text).unwrap_or_else(|NotADn| panic!("{text:?} is no DN")).to_string()
+    }
+
+    #[test]
+    fn spellings_of_one_name_are_equal() {
+        for (left, right) in [
+            ("CN=Alice,DC=Example,DC=com", "cn=alice,dc=example,dc=com"),
+            ("cn=alice , dc = example,  dc=com ", "cn=alice,dc=example,dc=com"),
+            (r"cn=Doe\, Alice,dc=com", r"cn=doe\2C alice,dc=com"),
+            (r"cn=Doe\, Alice,dc=com", r#"cn="Doe, Alice",dc=com"#),
+            (r"cn=a\+b,dc=com", r"cn=a\2Bb,dc=com"),
+            (r"cn=\#1,dc=com", r"cn=\231,dc=com"),
+            (r"cn=\ alice\ ,dc=com", "cn=alice,dc=com"),
+            (r"cn=a  b,dc=com", "cn=A b,dc=com"),
+            (r"cn=a\20\20b,dc=com", "cn=A b,dc=com"),
+            (r"cn=M\C3\BCller,dc=com", "cn=MÜLLER,dc=com"),
+            ("cn=#0405416C696365,dc=com", "cn=Alice,dc=com"),
+            ("cn=#0c05416c696365 ,dc=com", "cn=alice,dc=com"),
+            ("2.5.4.3=alice,0.9.2342.19200300.100.1.25=com", "cn=alice,dc=com"),
+            ("OID.2.5.4.3=alice,dc=com", "commonName=alice,domainComponent=com"),
+            ("userid=alice,dc=com", "uid=alice,dc=com"),
+            ("cn=alice;dc=com", "cn=alice,dc=com"),
+            ("uid=a+cn=b,dc=com", "CN=B + UID=A,dc=com"),
+            ("cn=a=b,dc=com", r"cn=a\3Db,dc=com"),
+            ("cn=ΟΔΟΣ,dc=com", "cn=οδοσ,dc=com"),
+        ] {
+            assert_eq!(dn(left), dn(right), "{left} and {right}");
+        }
+    }
+
+    #[test]
+    fn different_names_stay_different() {
+        for (left, right) in [
+            ("cn=a,dc=com", "uid=a,dc=com"),
+            (r"cn=a\,dc\=com", "cn=a,dc=com"),
+            (r"cn=a\+uid\=b,dc=com", "cn=a+uid=b,dc=com"),
+            ("cn=a,ou=b", "ou=b,cn=a"),
+            (r"cn=\#0401", "cn=#040161"),
+            ("cn=ab", "cn=a b"),
+            ("cn=ü", "cn=u"),
+            ("cn=#0101ff", r"cn=\#0101ff"),
+        ] {
+            assert_ne!(dn(left), dn(right), "{left} and {right}");
+        }
+    }
+
+    #[test]
+    fn what_is_no_name_is_refused() {
+        for text in [
+            "alice",
+            "=alice",
+            "cn",
+            "cn=alice,",
+            "cn=alice,,dc=com",
+            "cn=alice+,dc=com",
+            r"cn=alice\",
+            r"cn=a\zb",
+            r#"cn="alice"#,
+            "cn=#0",
+            "cn=#",
+            "cn=#04zz",
+            r#"cn="a"b"#,
+            "alice@example.com",
+            "ü=a",
+        ] {
+            assert_eq!(Dn::parse(text), Err(NotADn), "{text}");
+        }
+    }
+
+    #[test]
+    fn the_empty_name_is_a_name() {
+        assert!(Dn::parse("").is_ok_and(|dn| dn.is_empty()));
+        assert!(Dn::parse(" ").is_ok_and(|dn| dn.is_empty()));
+        assert!(!Dn::parse("cn=").unwrap().is_empty());
+    }
+
+    #[test]
+    fn the_values_in_the_rdn_are_read() {
+        assert_eq!(naming_values(r"UID=Al\2Cice+cn=x,uid=other", "uid"), ["Al,ice"]);
+        assert_eq!(naming_values("cn=x,uid=other", "uid"), Vec::<String>::new());
+        assert_eq!(naming_values("nonsense", "uid"), Vec::<String>::new());
+    }
+
+    proptest! {
+        #[test]
+        fn reading_never_panics(text in "(?s).{0,60}") {
+            let _ = Dn::parse(&text);
+            let _ = naming_values(&text, "cn");
+        }
+
+        #[test]
+        fn names_with_odd_parts_never_panic(text in r#"(cn|uid|2\.5\.4\.3)? ?=?[#"a-f0-9\\,;+= <>ü\u{0}]{0,30}"#) {
+            if let Ok(dn) = Dn::parse(&text) {
+                prop_assert_eq!(Dn::parse(&dn.0), Ok(dn));
+            }
+        }
+
+        #[test]
+        fn every_value_survives_escaping(value in "[^\u{0}]{1,20}") {
+            let escaped: String = value.bytes().map(|byte| format!("\\{byte:02x}")).collect();
+            let hex: String = value.bytes().map(|byte| format!("{byte:02x}")).collect();
+            let ber = format!("#04{:02x}{hex}", value.len());
+            prop_assume!(value.len() < 0x80);
+            prop_assert_eq!(Dn::parse(&format!("cn={escaped}")), Dn::parse(&format!("cn={ber}")));
+            prop_assert_eq!(Dn::parse(&format!("cn={}", ldap3::dn_escape(value.as_str()))), Dn::parse(&format!("cn={escaped}")));
+        }
+    }
+}

@@ -1,0 +1,176 @@
+//! Entries as the server sent them.
+
+use std::collections::BTreeMap;
+
+use ldap3::asn1::{PL, StructureTag};
+
+/// An entry of a search result. Attribute descriptions are in lower case: servers answer with their own spelling,
+/// or with that of the request.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Entry {
+    pub(super) dn: String,
+    attributes: BTreeMap<String, Vec<Vec<u8>>>,
+}
+
+impl Entry {
+    /// Reads a SearchResultEntry (RFC 4511, section 4.5.2), or says what is wrong with it.
+    pub(super) fn decode(tag: StructureTag) -> Result<Self, &'static str> {
+        let mut parts = constructed(tag).ok_or("an entry is no sequence")?.into_iter();
+        let dn = text(parts.next()).ok_or("the DN of an entry is no UTF-8 text")?;
+        let mut attributes = BTreeMap::<_, Vec<_>>::new();
+        for attribute in parts.next().and_then(constructed).ok_or("the attributes of an entry are no sequence")? {
+            let mut parts = constructed(attribute).ok_or("an attribute is no sequence")?.into_iter();
+            let name = text(parts.next()).ok_or("the name of an attribute is no text")?;
+            let values = parts.next().and_then(constructed).ok_or("the values of an attribute are no set")?;
+            let values = values.into_iter().map(primitive).collect::<Option<Vec<_>>>();
+            let values = values.ok_or("the value of an attribute is no octet string")?;
+            attributes.entry(name.to_ascii_lowercase()).or_default().extend(values);
+        }
+        // The order of values is the server's whim (RFC 4511, section 4.1.7).
+        attributes.values_mut().for_each(|values| values.sort());
+        Ok(Self { dn, attributes })
+    }
+
+    /// The values of an attribute, sorted; none if it has none or may not be read.
+    pub(super) fn values(&self, attribute: &str) -> &[Vec<u8>] {
+        self.attributes.get(&attribute.to_ascii_lowercase()).map_or(&[], Vec::as_slice)
+    }
+
+    /// Like [`Entry::values`], without those that are no text.
+    pub(super) fn texts(&self, attribute: &str) -> impl Iterator<Item = &str> {
+        self.values(attribute).iter().filter_map(|value| std::str::from_utf8(value).ok())
+    }
+
+    /// Whether an attribute came in part only: Active Directory hands out long ones in ranges, `member;range=0-1499`.
+    pub(super) fn is_cut(&self, attribute: &str) -> bool {
+        let prefix = format!("{};range=", attribute.to_ascii_lowercase());
+        self.attributes.keys().any(|name| name.starts_with(&prefix))
+    }
+
+    /// The immutable ID, from the first of the attributes that has a value.
+    pub(super) fn id(&self, attributes: &[String]) -> Option<String> {
+        attributes.iter().find_map(|attribute| {
+            let value = self.values(attribute).first().filter(|value| !value.is_empty())?;
+            Some(match <[u8; 16]>::try_from(value.as_slice()) {
+                Ok(guid) if attribute.eq_ignore_ascii_case("objectGUID") => guid_text(guid),
+                _ => match std::str::from_utf8(value) {
+                    Ok(text) if !text.contains(char::is_control) => text.to_owned(),
+                    _ => hexadecimal(value),
+                },
+            })
+        })
+    }
+
+    #[cfg(test)]
+    pub(super) fn new(dn: &str, attributes: &[(&str, &[&str])]) -> Self {
+        let attributes = attributes.iter().map(|(name, values)| {
+            let mut values: Vec<_> = values.iter().map(|value| value.as_bytes().to_vec()).collect();
+            values.sort();
+            (name.to_ascii_lowercase(), values)
+        });
+        Self { dn: dn.into(), attributes: attributes.collect() }
+    }
+}
+
+/// The text of an `objectGUID`: its first three fields are little-endian (MS-DTYP, section 2.3.4).
+fn guid_text(guid: [u8; 16]) -> String {
+    const ORDER: [usize; 16] = [3, 2, 1, 0, 5, 4, 7, 6, 8, 9, 10, 11, 12, 13, 14, 15];
+    let mut text = String::with_capacity(36);
+    for (at, from) in ORDER.into_iter().enumerate() {
+        if matches!(at, 4 | 6 | 8 | 10) {
+            text.push('-');
+        }
+        text.push_str(&hexadecimal(guid.get(from..=from).unwrap_or_default()));
+    }
+    text
+}
+
+fn hexadecimal(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+fn constructed(tag: StructureTag) -> Option<Vec<StructureTag>> {
+    if let PL::C(parts) = tag.payload { Some(parts) } else { None }
+}
+
+fn primitive(tag: StructureTag) -> Option<Vec<u8>> {
+    if let PL::P(bytes) = tag.payload { Some(bytes) } else { None }
+}
+
+fn text(tag: Option<StructureTag>) -> Option<String> {
+    String::from_utf8(primitive(tag?)?).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use ldap3::asn1::TagClass;
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn primitive(bytes: &[u8]) -> StructureTag {
+        StructureTag { class: TagClass::Universal, id: 4, payload: PL::P(bytes.to_vec()) }
+    }
+
+    fn sequence(parts: Vec<StructureTag>) -> StructureTag {
+        StructureTag { class: TagClass::Universal, id: 16, payload: PL::C(parts) }
+    }
+
+    #[test]
+    fn attributes_are_found_in_any_case_and_values_are_sorted() {
+        let values = sequence(vec![primitive(b"b"), primitive(b"\xff"), primitive(b"a")]);
+        let tag = sequence(vec![primitive(b"cn=x"), sequence(vec![sequence(vec![primitive(b"MemberUid"), values])])]);
+        let entry = Entry::decode(tag).unwrap();
+        assert_eq!(entry.values("memberUID"), [b"a".to_vec(), b"b".to_vec(), b"\xff".to_vec()]);
+        assert_eq!(entry.texts("memberuid").collect::<Vec<_>>(), ["a", "b"]);
+        assert_eq!(entry.values("member"), [] as [Vec<u8>; 0]);
+    }
+
+    #[test]
+    fn a_malformed_entry_is_an_error() {
+        for tag in [
+            primitive(b""),
+            sequence(vec![]),
+            sequence(vec![primitive(b"\xff"), sequence(vec![])]),
+            sequence(vec![primitive(b"cn=x")]),
+            sequence(vec![primitive(b"cn=x"), sequence(vec![primitive(b"cn")])]),
+            sequence(vec![primitive(b"cn=x"), sequence(vec![sequence(vec![primitive(b"cn"), primitive(b"x")])])]),
+        ] {
+            assert!(Entry::decode(tag.clone()).is_err(), "{tag:?}");
+        }
+    }
+
+    #[test]
+    fn a_range_is_noticed() {
+        let entry = Entry::new("cn=x", &[("member;Range=0-1499", &["cn=a"])]);
+        assert!(entry.is_cut("Member"));
+        assert!(!entry.is_cut("uniqueMember"));
+    }
+
+    #[test]
+    fn the_first_id_attribute_with_a_value_counts() {
+        let entry = Entry::new("cn=x", &[("entryUUID", &[]), ("nsUniqueId", &["1-2"]), ("ipaUniqueID", &["3"])]);
+        assert_eq!(entry.id(&["entryuuid".into(), "nsuniqueid".into(), "ipaUniqueID".into()]), Some("1-2".into()));
+        assert_eq!(entry.id(&["objectGUID".into()]), None);
+    }
+
+    #[test]
+    fn an_object_guid_is_written_as_active_directory_writes_it() {
+        let guid = b"\x33\x22\x11\x00\x55\x44\x77\x66\x08\x09\x0a\x0b\x0c\x0d\x0e\x0f";
+        let attributes = BTreeMap::from([("objectguid".to_owned(), vec![guid.to_vec()])]);
+        let entry = Entry { dn: String::new(), attributes };
+        assert_eq!(entry.id(&["objectGUID".into()]).unwrap(), "00112233-4455-6677-0809-0a0b0c0d0e0f");
+    }
+
+    fn tags() -> impl Strategy<Value = StructureTag> {
+        let leaf = proptest::collection::vec(any::<u8>(), 0..5).prop_map(|bytes| super::tests::primitive(&bytes));
+        leaf.prop_recursive(5, 40, 4, |inner| proptest::collection::vec(inner, 0..4).prop_map(sequence))
+    }
+
+    proptest! {
+        #[test]
+        fn decoding_never_panics(tag in tags()) {
+            let _ = Entry::decode(tag);
+        }
+    }
+}

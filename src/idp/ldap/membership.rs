@@ -1,0 +1,328 @@
+//! From entries to the accounts that each group reaches, through groups in groups to any depth.
+
+use std::collections::{BTreeSet, HashMap};
+
+use super::account::{self, State};
+use super::dn::Dn;
+use super::entry::Entry;
+use super::search::Lookup;
+use crate::config::LdapIdp;
+use crate::idp::printable::printable;
+use crate::snapshot::{Account, SourceId};
+
+/// The object classes of groups that are found by looking up a member.
+const GROUP_CLASSES: [&str; 9] = [
+    "groupofnames",
+    "groupofuniquenames",
+    "groupofmembers",
+    "groupofentries",
+    "posixgroup",
+    "group",
+    "ipausergroup",
+    "nestedgroup",
+    "groupofurls",
+];
+
+/// Everything that is known of a directory: a graph whose nodes are names.
+///
+/// A name that neither search found is looked up if a wanted group reaches it. One search for all the entries below
+/// `user_base` would need no lookups, but reads people that nobody asked for; lookups go out many at a time, each
+/// name once, and most directories need few of them.
+pub(super) struct Directory<'a> {
+    pub(super) idp: &'a LdapIdp,
+    pub(super) wanted: &'a (dyn Fn(&str) -> bool + Sync),
+    index: HashMap<Dn, usize>,
+    pub(super) nodes: Vec<Node>,
+    /// Who a `memberUid` means.
+    usernames: HashMap<String, Vec<usize>>,
+    /// How many people have no name that a `memberUid` could be compared with.
+    pub(super) nameless: usize,
+    pub(super) notices: BTreeSet<String>,
+    /// What wanted groups reach, and what of that is not followed yet.
+    reached: Vec<bool>,
+    open: Vec<usize>,
+}
+
+pub(super) struct Node {
+    pub(super) dn: Dn,
+    /// The spelling of the server: of the entry, or else of the least of the values that name it.
+    pub(super) label: String,
+    known: bool,
+    pub(super) group: Option<GroupNode>,
+    pub(super) person: Option<Person>,
+    pub(super) rest: Rest,
+}
+
+/// What is known of an entry that is neither a group nor a person that the search found.
+pub(super) enum Rest {
+    Nothing,
+    /// No such entry.
+    Gone,
+    /// It cannot be told what this is.
+    Unclear(String),
+    /// The server's other spelling of a name.
+    Same(usize),
+}
+
+pub(super) enum Person {
+    Usable { id: Option<SourceId>, account: Account },
+    Locked,
+    Unclear(String),
+}
+
+#[derive(Default)]
+pub(super) struct GroupNode {
+    /// The names, if the search for groups found it.
+    pub(super) names: BTreeSet<String>,
+    pub(super) id: Option<SourceId>,
+    pub(super) members: BTreeSet<usize>,
+    /// Usernames that are nobody's.
+    pub(super) strangers: BTreeSet<String>,
+    /// Why there may be more members.
+    pub(super) flaws: BTreeSet<String>,
+}
+
+impl<'a> Directory<'a> {
+    /// An empty directory; `wanted` tells the names of the groups that matter.
+    pub(super) fn new(idp: &'a LdapIdp, wanted: &'a (dyn Fn(&str) -> bool + Sync)) -> Self {
+        Self {
+            idp,
+            wanted,
+            index: HashMap::new(),
+            nodes: Vec::new(),
+            usernames: HashMap::new(),
+            nameless: 0,
+            notices: BTreeSet::new(),
+            reached: Vec::new(),
+            open: Vec::new(),
+        }
+    }
+
+    /// Adds what a person should know about the answer.
+    pub(super) fn notice(&mut self, text: String) {
+        self.notices.insert(text);
+    }
+
+    /// Takes in the people first and then the groups.
+    pub(super) fn fill(
+        &mut self,
+        people: impl IntoIterator<Item = Entry>,
+        groups: impl IntoIterator<Item = Entry>,
+    ) -> Result<(), String> {
+        for entry in people {
+            self.add_person(&entry)?;
+        }
+        for entry in groups {
+            let at = self.enter(&entry)?;
+            let names = entry.texts(&self.idp.group_name_attribute).map(str::to_owned).collect();
+            self.add_group(at, &entry, names);
+        }
+        self.reached = vec![false; self.nodes.len()];
+        let wanted =
+            |node: &Node| node.group.as_ref().is_some_and(|group| group.names.iter().any(|name| (self.wanted)(name)));
+        self.open = (0..self.nodes.len()).filter(|at| self.nodes.get(*at).is_some_and(wanted)).collect();
+        Ok(())
+    }
+
+    fn add_person(&mut self, entry: &Entry) -> Result<(), String> {
+        let at = self.enter(entry)?;
+        let state = account::state(entry, self.idp);
+        let mut names: BTreeSet<String> = entry.texts("uid").map(str::to_lowercase).collect();
+        let person = match state {
+            State::Usable { username, standing } => {
+                names.insert(username.to_lowercase());
+                let account = Account { username, label: printable(&entry.dn), standing };
+                Person::Usable { id: entry.id(&self.idp.id_attributes), account }
+            }
+            State::Locked => Person::Locked,
+            State::Unclear(reason) => Person::Unclear(reason),
+        };
+        if names.is_empty() {
+            self.nameless += 1;
+        }
+        for name in names {
+            let whose = self.usernames.entry(name).or_default();
+            if !whose.contains(&at) {
+                whose.push(at);
+            }
+        }
+        if let Some(node) = self.nodes.get_mut(at) {
+            node.person = Some(match node.person {
+                None => person,
+                Some(_) => Person::Unclear("came twice, with different content".into()),
+            });
+        }
+        Ok(())
+    }
+
+    fn add_group(&mut self, at: usize, entry: &Entry, names: BTreeSet<String>) {
+        let mut group = GroupNode { names, id: entry.id(&self.idp.id_attributes), ..GroupNode::default() };
+        for attribute in &self.idp.member_attributes {
+            if entry.is_cut(attribute) {
+                group.flaws.insert(format!("the server sent only a part of {attribute}, as a range"));
+            }
+            for value in entry.values(attribute) {
+                let Ok(value) = std::str::from_utf8(value) else {
+                    group.flaws.insert(format!("a value of {attribute} is no text"));
+                    continue;
+                };
+                if attribute.eq_ignore_ascii_case("memberUid") {
+                    match self.usernames.get(&value.to_lowercase()) {
+                        Some(people) => group.members.extend(people),
+                        None => {
+                            group.strangers.insert(value.to_owned());
+                        }
+                    }
+                    continue;
+                }
+                let unique = attribute.eq_ignore_ascii_case("uniqueMember");
+                let name = if unique { without_uid(value) } else { value };
+                match Dn::parse(name) {
+                    Ok(dn) if dn.is_empty() => {}
+                    Ok(dn) => {
+                        group.members.insert(self.intern(dn, name));
+                    }
+                    Err(_) => {
+                        let value = printable(value);
+                        group.flaws.insert(format!("the value \"{value}\" of {attribute} is no distinguished name"));
+                    }
+                }
+            }
+        }
+        let Some(node) = self.nodes.get_mut(at) else { return };
+        if let Some(other) = node.group.take() {
+            group.names.extend(other.names);
+            group.members.extend(other.members);
+            group.strangers.extend(other.strangers);
+            group.flaws.extend(other.flaws);
+            group.flaws.insert("its entry came twice, with different content".into());
+        }
+        node.group = Some(group);
+    }
+
+    /// The node of an entry.
+    fn enter(&mut self, entry: &Entry) -> Result<usize, String> {
+        let dn = Dn::parse(&entry.dn).map_err(|_| format!("an entry whose DN \"{}\" is none", printable(&entry.dn)))?;
+        let at = self.intern(dn, &entry.dn);
+        if let Some(node) = self.nodes.get_mut(at) {
+            if !node.known || entry.dn < node.label {
+                node.label.clone_from(&entry.dn);
+            }
+            node.known = true;
+        }
+        Ok(at)
+    }
+
+    /// The node of a name.
+    fn intern(&mut self, dn: Dn, label: &str) -> usize {
+        if let Some(at) = self.index.get(&dn) {
+            if let Some(node) = self.nodes.get_mut(*at)
+                && !node.known
+                && label < node.label.as_str()
+            {
+                label.clone_into(&mut node.label);
+            }
+            return *at;
+        }
+        let at = self.nodes.len();
+        self.index.insert(dn.clone(), at);
+        let label = label.to_owned();
+        self.nodes.push(Node { dn, label, known: false, group: None, person: None, rest: Rest::Nothing });
+        at
+    }
+
+    /// The names that wanted groups reach and about which nothing is known yet, each with its number for
+    /// [`Directory::resolve`]. Empty when everything is known.
+    pub(super) fn unknown(&mut self) -> Vec<(usize, String)> {
+        self.reached.resize(self.nodes.len(), false);
+        let mut unknown = Vec::new();
+        while let Some(at) = self.open.pop() {
+            let (Some(node), Some(reached)) = (self.nodes.get(at), self.reached.get_mut(at)) else { continue };
+            if std::mem::replace(reached, true) {
+                continue;
+            }
+            if node.known {
+                self.open.extend(node.leads_to());
+            } else {
+                unknown.push((at, node.label.clone()));
+            }
+        }
+        // The order decides how an entry is labelled that two lookups find.
+        unknown.sort_by(|(_, left), (_, right)| left.cmp(right));
+        unknown
+    }
+
+    /// Takes in what a lookup found.
+    pub(super) fn resolve(&mut self, at: usize, lookup: Lookup) -> Result<(), String> {
+        let mut rest = match lookup {
+            Lookup::NoSuchObject => Rest::Gone,
+            Lookup::Unclear(why) => Rest::Unclear(format!("cannot be looked up: {why}")),
+            Lookup::Found(entry) => {
+                let known = Dn::parse(&entry.dn).ok().and_then(|dn| self.index.get(&dn)).copied();
+                let other = known.filter(|other| self.nodes.get(*other).is_some_and(|node| node.known));
+                match other {
+                    Some(other) => Rest::Same(other),
+                    None => Rest::Same(self.add_found(&entry)?),
+                }
+            }
+        };
+        if let Some(node) = self.nodes.get_mut(at) {
+            if matches!(rest, Rest::Same(other) if other == at) {
+                rest = std::mem::replace(&mut node.rest, Rest::Nothing);
+            }
+            node.rest = rest;
+            node.known = true;
+            self.open.extend(node.leads_to());
+        }
+        Ok(())
+    }
+
+    /// An entry that neither search found: a group, or somebody whom the filter is there to leave out.
+    fn add_found(&mut self, entry: &Entry) -> Result<usize, String> {
+        let at = self.enter(entry)?;
+        let attributes = &self.idp.member_attributes;
+        let is_group = entry.texts("objectClass").any(|class| GROUP_CLASSES.contains(&class.to_lowercase().as_str()))
+            || attributes.iter().any(|attribute| !entry.values(attribute).is_empty() || entry.is_cut(attribute));
+        if is_group {
+            self.add_group(at, entry, BTreeSet::new());
+        } else if entry.values("objectClass").is_empty() {
+            if let Some(node) = self.nodes.get_mut(at) {
+                node.rest = Rest::Unclear("has no objectClass that can be read".into());
+            }
+        } else {
+            tracing::debug!(dn = %printable(&entry.dn), "a member that user_filter or user_base leaves out");
+        }
+        Ok(at)
+    }
+}
+
+impl Node {
+    pub(super) fn leads_to(&self) -> impl Iterator<Item = usize> {
+        let same = if let Rest::Same(other) = self.rest { Some(other) } else { None };
+        self.group.iter().flat_map(|group| group.members.iter().copied()).chain(same)
+    }
+
+    pub(super) fn id(&self) -> Option<&str> {
+        match (&self.group, &self.person) {
+            (_, Some(Person::Usable { id: Some(id), .. })) => Some(id),
+            (Some(group), _) => group.id.as_deref(),
+            _ => None,
+        }
+    }
+
+    pub(super) fn puzzle(&self) -> &str {
+        match (&self.person, &self.rest) {
+            (Some(Person::Unclear(why)), _) | (_, Rest::Unclear(why)) => why,
+            _ => "",
+        }
+    }
+}
+
+/// The name in a value with an optional UID, `cn=x,dc=com#'0101'B` (RFC 4517, section 3.3.21).
+fn without_uid(value: &str) -> &str {
+    let bits = value.strip_suffix("'B").and_then(|rest| rest.rsplit_once("#'"));
+    match bits {
+        Some((name, bits)) if bits.chars().all(|bit| matches!(bit, '0' | '1')) => name,
+        _ => value,
+    }
+}

@@ -1,0 +1,198 @@
+//! Searches that are complete or an error.
+
+use std::collections::BTreeSet;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use ldap3::asn1::{PL, StructureTag, parse_tag};
+use ldap3::controls::{Control, PagedResults, RawControl};
+use ldap3::{Ldap, LdapError, LdapResult, Scope};
+use tokio::time::timeout;
+
+use super::connect::Session;
+use super::entry::Entry;
+use super::error::{Answer, LdapFailure, NO_SUCH_OBJECT, Problem, Step};
+
+/// More than this is taken for a server that sends the same page for ever.
+const MOST_ENTRIES: usize = 5_000_000;
+const MOST_EMPTY_PAGES: usize = 1_000;
+const PAGED_RESULTS: &str = "1.2.840.113556.1.4.319";
+
+/// What a search found.
+#[derive(Debug, Default)]
+pub(super) struct Found {
+    /// The entries, sorted: servers answer in any order.
+    pub(super) entries: BTreeSet<Entry>,
+    /// How many continuation references came (RFC 4511, section 4.5.3). They are not followed.
+    pub(super) references: usize,
+}
+
+/// What came of the lookup of one name.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Lookup {
+    /// The entry.
+    Found(Box<Entry>),
+    /// There is none.
+    NoSuchObject,
+    /// It cannot be told, and why.
+    Unclear(String),
+}
+
+#[derive(Default)]
+struct Page {
+    entries: Vec<Entry>,
+    references: usize,
+    result: Option<LdapResult>,
+}
+
+impl Session {
+    /// Searches a subtree page by page (RFC 2696). Each page has the time of one operation.
+    pub(super) async fn search(&self, step: Step, attributes: &[String], page_size: i32) -> Result<Found, LdapFailure> {
+        let Step::Search { base, filter, .. } = &step else { return Ok(Found::default()) };
+        let mut found = Found::default();
+        let mut read = 0;
+        let mut empty_pages = 0;
+        let mut cookie = Vec::new();
+        let problem = loop {
+            let mut ldap = self.ldap.clone();
+            ldap.with_controls(RawControl::from(PagedResults { size: page_size, cookie }));
+            let page = match self.page(ldap, base, Scope::Subtree, filter, attributes, read).await {
+                Ok(page) => page,
+                Err(problem) => break problem,
+            };
+            let result = match page.result {
+                Some(result) if result.rc == 0 => result,
+                other => break self.unsuccessful(&step, other),
+            };
+            read += page.entries.len();
+            empty_pages = if page.entries.is_empty() { empty_pages + 1 } else { 0 };
+            found.entries.extend(page.entries);
+            found.references += page.references;
+            cookie = match next_cookie(&result.ctrls) {
+                Ok(cookie) => cookie,
+                Err(what) => break Problem::Malformed(what.into()),
+            };
+            if cookie.is_empty() {
+                tracing::debug!(%base, %filter, entries = read, references = found.references, "searched");
+                return Ok(found);
+            }
+            if read > MOST_ENTRIES || empty_pages > MOST_EMPTY_PAGES {
+                break Problem::Malformed("pages without end".into());
+            }
+        };
+        Err(LdapFailure { step, problem })
+    }
+
+    /// Looks up the entry with a name.
+    pub(super) async fn lookup(&self, dn: &str, attributes: &[String]) -> Result<Lookup, LdapFailure> {
+        let failed = |problem| LdapFailure { step: Step::Lookup, problem };
+        let ldap = self.ldap.clone();
+        let page = self.page(ldap, dn, Scope::Base, "(objectClass=*)", attributes, 0).await.map_err(failed)?;
+        let mut entries = page.entries;
+        match page.result {
+            Some(result) if result.rc == 0 => Ok(match (entries.pop(), entries.is_empty()) {
+                (Some(entry), true) => Lookup::Found(Box::new(entry)),
+                _ => Lookup::Unclear("it may not be read".into()),
+            }),
+            Some(result) if result.rc == NO_SUCH_OBJECT => Ok(Lookup::NoSuchObject),
+            Some(result) => {
+                let answer = Answer { code: result.rc, text: result.text, advice: String::new() };
+                Ok(Lookup::Unclear(answer.to_string()))
+            }
+            None => Err(failed(self.unsuccessful(&Step::Lookup, None))),
+        }
+    }
+
+    /// Sends one search and reads its whole answer.
+    async fn page(
+        &self,
+        mut ldap: Ldap,
+        base: &str,
+        scope: Scope,
+        filter: &str,
+        attributes: &[String],
+        before: usize,
+    ) -> Result<Page, Problem> {
+        let count = AtomicUsize::new(before);
+        let reading = async {
+            let mut page = Page::default();
+            let mut malformed = None;
+            let mut stream = ldap.streaming_search(base, scope, filter, attributes).await?;
+            while let Some(item) = stream.next().await? {
+                if item.is_ref() {
+                    page.references += 1;
+                } else if !item.is_intermediate() {
+                    match Entry::decode(item.0) {
+                        Ok(entry) => page.entries.push(entry),
+                        Err(what) => malformed = Some(what),
+                    }
+                    count.fetch_add(1, Ordering::Relaxed);
+                }
+            }
+            page.result = Some(stream.finish().await);
+            Ok::<_, LdapError>(match malformed {
+                None => Ok(page),
+                Some(what) => Err(Problem::Malformed(what.into())),
+            })
+        };
+        match timeout(self.operation_timeout, reading).await {
+            Ok(Ok(page)) => page,
+            Ok(Err(error)) => Err(self.problem(error).await),
+            Err(_) => {
+                Err(Problem::OperationTimeout { after: self.operation_timeout, entries: count.load(Ordering::Relaxed) })
+            }
+        }
+    }
+
+    fn unsuccessful(&self, step: &Step, result: Option<LdapResult>) -> Problem {
+        match result {
+            Some(result) => Problem::Answer(Answer::at(step, self.anonymous, result.rc, result.text)),
+            None => Problem::Malformed("a search without a result".into()),
+        }
+    }
+}
+
+/// The cookie of the next page; empty after the last, and from a server that knows no pages.
+fn next_cookie(controls: &[Control]) -> Result<Vec<u8>, &'static str> {
+    const ODD: &str = "a malformed page control";
+    let Some(Control(_, control)) = controls.iter().find(|Control(_, control)| control.ctype == PAGED_RESULTS) else {
+        return Ok(Vec::new());
+    };
+    let (_, value) = parse_tag(control.val.as_deref().unwrap_or_default()).map_err(|_| ODD)?;
+    let PL::C(parts) = value.payload else { return Err(ODD) };
+    match parts.into_iter().nth(1) {
+        Some(StructureTag { payload: PL::P(cookie), .. }) => Ok(cookie),
+        _ => Err(ODD),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn control(value: Option<Vec<u8>>) -> [Control; 1] {
+        [Control(None, RawControl { ctype: PAGED_RESULTS.into(), crit: false, val: value })]
+    }
+
+    #[test]
+    fn the_cookie_of_the_next_page_is_read() {
+        let RawControl { val, .. } = PagedResults { size: 7, cookie: b"next".to_vec() }.into();
+        assert_eq!(next_cookie(&control(val)), Ok(b"next".to_vec()));
+        assert_eq!(next_cookie(&[]), Ok(vec![]));
+    }
+
+    #[test]
+    fn a_malformed_page_control_is_an_error() {
+        assert!(next_cookie(&control(None)).is_err());
+        assert!(next_cookie(&control(Some(b"\x30\x03\x02\x01\x00".to_vec()))).is_err());
+        assert!(next_cookie(&control(Some(b"\x30\x7f".to_vec()))).is_err());
+    }
+
+    proptest! {
+        #[test]
+        fn reading_the_page_control_never_panics(value in proptest::collection::vec(any::<u8>(), 0..40)) {
+            let _ = next_cookie(&control(Some(value)));
+        }
+    }
+}

@@ -1,0 +1,145 @@
+//! Whom to trust, and what it means when that fails.
+
+use std::io;
+use std::net::IpAddr;
+use std::path::Path;
+use std::sync::Arc;
+
+use rustls::client::WebPkiServerVerifier;
+use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
+use rustls::crypto::{CryptoProvider, aws_lc_rs};
+use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
+use rustls::{CertificateError, ClientConfig, DigitallySignedStruct, Error, RootCertStore, SignatureScheme};
+
+use super::error::Problem;
+use crate::config::LdapIdp;
+use crate::idp::printable::printable;
+
+/// The settings of TLS: the system's authorities and those of the file are trusted. With an address, the
+/// certificate must be for that instead of the name that the library passes on.
+pub(super) fn config(ca_file: Option<&Path>, address: Option<IpAddr>) -> Result<ClientConfig, Problem> {
+    // Named here, since a program in which two providers are compiled has no default.
+    let provider = Arc::new(aws_lc_rs::default_provider());
+    let roots = Arc::new(roots(ca_file)?);
+    let tls = |error: &dyn std::error::Error| Problem::Tls(error.to_string());
+    let builder = ClientConfig::builder_with_provider(Arc::clone(&provider))
+        .with_safe_default_protocol_versions()
+        .map_err(|error| tls(&error))?;
+    let Some(address) = address else {
+        return Ok(builder.with_root_certificates(roots).with_no_client_auth());
+    };
+    let verifier = AddressVerifier::new(address, roots, provider).map_err(|error| tls(&error))?;
+    let mut config = builder.dangerous().with_custom_certificate_verifier(Arc::new(verifier)).with_no_client_auth();
+    config.enable_sni = false;
+    Ok(config)
+}
+
+fn roots(ca_file: Option<&Path>) -> Result<RootCertStore, Problem> {
+    let mut roots = RootCertStore::empty();
+    let system = rustls_native_certs::load_native_certs();
+    roots.add_parsable_certificates(system.certs);
+    if let Some(path) = ca_file {
+        let useless = |cause: String| Problem::CaFile { path: path.to_owned(), cause: printable(&cause) };
+        let pem = std::fs::read(path).map_err(|error| useless(error.to_string()))?;
+        let mut added = 0;
+        for certificate in CertificateDer::pem_slice_iter(&pem) {
+            let certificate = certificate.map_err(|error| useless(error.to_string()))?;
+            roots.add(certificate).map_err(|error| useless(error.to_string()))?;
+            added += 1;
+        }
+        if added == 0 {
+            return Err(useless("there is no certificate in it".into()));
+        }
+    }
+    if roots.is_empty() {
+        let causes: Vec<_> = system.errors.iter().map(ToString::to_string).collect();
+        let cause = if causes.is_empty() { "none was found".into() } else { printable(&causes.join("; ")) };
+        return Err(Problem::NoAuthorities(cause));
+    }
+    Ok(roots)
+}
+
+/// What a failed handshake comes from.
+pub(super) fn problem(error: &io::Error, host: &str, idp: &LdapIdp) -> Problem {
+    let Some(tls) = error.get_ref().and_then(|inner| inner.downcast_ref::<Error>()) else {
+        return match error.kind() {
+            io::ErrorKind::UnexpectedEof | io::ErrorKind::ConnectionReset if idp.url.scheme() == "ldaps" => {
+                Problem::NoTls
+            }
+            _ => Problem::Lost(printable(&error.to_string())),
+        };
+    };
+    match tls {
+        Error::InvalidCertificate(CertificateError::UnknownIssuer) => {
+            Problem::NotTrusted { ca_file: idp.ca_file.clone() }
+        }
+        Error::InvalidCertificate(CertificateError::NotValidForName) => {
+            Problem::WrongName { host: printable(host), presented: Vec::new() }
+        }
+        Error::InvalidCertificate(CertificateError::NotValidForNameContext { presented, .. }) => {
+            Problem::WrongName { host: printable(host), presented: presented.clone() }
+        }
+        Error::InvalidCertificate(
+            cause @ (CertificateError::Expired
+            | CertificateError::ExpiredContext { .. }
+            | CertificateError::NotValidYet
+            | CertificateError::NotValidYetContext { .. }),
+        ) => Problem::NotValidNow(printable(&cause.to_string())),
+        Error::InvalidMessage(_) => Problem::NoTls,
+        other => Problem::Tls(printable(&other.to_string())),
+    }
+}
+
+/// Verifies that the certificate is for one address.
+#[derive(Debug)]
+struct AddressVerifier {
+    address: IpAddr,
+    inner: Arc<WebPkiServerVerifier>,
+}
+
+impl AddressVerifier {
+    fn new(
+        address: IpAddr,
+        roots: Arc<RootCertStore>,
+        provider: Arc<CryptoProvider>,
+    ) -> Result<Self, rustls::client::VerifierBuilderError> {
+        Ok(Self { address, inner: WebPkiServerVerifier::builder_with_provider(roots, provider).build()? })
+    }
+}
+
+impl ServerCertVerifier for AddressVerifier {
+    fn verify_server_cert(
+        &self,
+        end_entity: &CertificateDer<'_>,
+        intermediates: &[CertificateDer<'_>],
+        _: &ServerName<'_>,
+        ocsp_response: &[u8],
+        now: UnixTime,
+    ) -> Result<ServerCertVerified, Error> {
+        let name = ServerName::IpAddress(self.address.into());
+        self.inner.verify_server_cert(end_entity, intermediates, &name, ocsp_response, now)
+    }
+
+    fn verify_tls12_signature(
+        &self,
+        message: &[u8],
+        cert: &CertificateDer<'_>,
+        dss: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, Error> {
+        self.inner.verify_tls12_signature(message, cert, dss)
+    }
+
+    fn verify_tls13_signature(
+        &self,
+        message: &[u8],
+        cert: &CertificateDer<'_>,
+        dss: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, Error> {
+        self.inner.verify_tls13_signature(message, cert, dss)
+    }
+
+    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
+        self.inner.supported_verify_schemes()
+    }
+}
