@@ -1,5 +1,8 @@
 //! Everything that is tested from outside, and against real servers; `tests/setup` installs them.
 
+mod config;
 mod planner;
 mod servers;
 mod support;
+mod sync;
+mod walls;

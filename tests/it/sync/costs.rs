@@ -52,7 +52,9 @@ async fn a_dry_run_writes_nothing_whatever_there_is_to_do() {
     scene.recorder.clear();
     let inviter = scene.with_file(everything, more);
     let dry = run(&inviter, &["sync", "--dry-run", "--kick"]).await.status(3);
-    for part in ["create the room", "+ join the room", "- kick", "+ invite", "~ power level", "~ history visibility", "problem"] {
+    for part in
+        ["create the room", "+ join the room", "- kick", "+ invite", "~ power level", "~ history visibility", "problem"]
+    {
         assert!(dry.stdout.contains(part), "{part}\n{dry}");
     }
     assert_eq!(scene.recorder.writes(), []);

@@ -33,10 +33,12 @@ async fn state(scene: &Scene) -> Vec<String> {
         seen.extend(scene.roster(name).await.into_iter().map(|line| format!("{name}: {line}")));
         let room = scene.room(name).await;
         for (kind, field) in [("m.room.history_visibility", "history_visibility"), ("m.room.power_levels", "ban")] {
-            let value = scene.me.state_event(&room, kind, "").await.map_or(Value::Null, |content| content[field].clone());
+            let value =
+                scene.me.state_event(&room, kind, "").await.map_or(Value::Null, |content| content[field].clone());
             seen.push(format!("{name}: {field} {value}"));
         }
-        let named = scene.me.state_event(&room, "m.room.name", "").await.is_some_and(|content| content["name"].is_string());
+        let named =
+            scene.me.state_event(&room, "m.room.name", "").await.is_some_and(|content| content["name"].is_string());
         seen.push(format!("{name}: named {named}"));
     }
     let mut rooms = 0;
@@ -58,9 +60,18 @@ async fn a_kill_at_any_request_followed_by_a_normal_run_ends_in_the_same_state()
     assert_eq!(
         expected,
         [
-            "new: alice invite 50", "new: dave invite 0", "new: history_visibility \"joined\"", "new: ban 60",
-            "new: named true", "old: alice join 0", "old: carol invite 50", "old: dave invite 0",
-            "old: history_visibility \"joined\"", "old: ban 60", "old: named true", "2 rooms",
+            "new: alice invite 50",
+            "new: dave invite 0",
+            "new: history_visibility \"joined\"",
+            "new: ban 60",
+            "new: named true",
+            "old: alice join 0",
+            "old: carol invite 50",
+            "old: dave invite 0",
+            "old: history_visibility \"joined\"",
+            "old: ban 60",
+            "old: named true",
+            "2 rooms",
         ]
     );
 
@@ -75,7 +86,12 @@ async fn a_kill_at_any_request_followed_by_a_normal_run_ends_in_the_same_state()
             kills += 1;
             scene.recorder.forward_all();
             run(&inviter, &["sync", "--kick"]).await.success();
-            assert_eq!(state(&scene).await, expected, "killed at request {index} ({})", if after { "after" } else { "before" });
+            assert_eq!(
+                state(&scene).await,
+                expected,
+                "killed at request {index} ({})",
+                if after { "after" } else { "before" }
+            );
             let again = run(&inviter, &["sync", "--kick"]).await.success();
             assert_eq!(summary(&again), "2 rooms: nothing to do.", "killed at request {index}");
         }

@@ -40,7 +40,9 @@ async fn json_is_one_document_that_fits_the_schema_with_and_without_a_report() {
     let inviter = scene.with_file(&[("ops", &["alice*"])], "");
     let schema: Value = serde_json::from_str(include_str!("../../../examples/plan.schema.json")).unwrap();
     let validator = jsonschema::validator_for(&schema).unwrap();
-    for (arguments, dry) in [(&["--format", "json", "sync", "--dry-run"][..], true), (&["--format", "json", "sync"], false)] {
+    for (arguments, dry) in
+        [(&["--format", "json", "sync", "--dry-run"][..], true), (&["--format", "json", "sync"], false)]
+    {
         let outcome = run(&inviter, arguments).await.success();
         let document: Value = serde_json::from_str(&outcome.stdout).unwrap();
         assert!(validator.is_valid(&document), "{document:#}");
