@@ -16,7 +16,7 @@ use crate::support::{
     inviter::{Inviter, Victim},
     recorder::{Action, Recorded, Recorder},
     slapd::{Slapd, SlapdOptions, group_dn, person_dn},
-    synapse::Synapse,
+    synapse::{Options, RateLimits, Synapse},
     tls::Authority,
     watchdog::{Watchdog, server_folder},
 };
@@ -143,6 +143,31 @@ async fn an_administrator_of_synapse_may_use_the_admin_api() {
     let path = format!("/_synapse/admin/v2/users/{}", encode(&user.user_id));
     assert_eq!(admin.ok("GET", &path, None).await["deactivated"], false);
     assert_eq!(user.request("GET", &path, None).await.0, 403);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_synapse_of_ones_own_may_have_its_limits_and_another_name() {
+    let synapse = Synapse::start(Options {
+        rate_limits: RateLimits::Default,
+        server_name: "other.test".to_owned(),
+        extra_config: "default_room_version: '11'".to_owned(),
+    });
+    let user = synapse.register("infra").await;
+    assert_eq!(user.user_id, "@infra:other.test");
+    let room = user.create_room(json!({})).await;
+    let creation = user.state_event(&room, "m.room.create", "").await;
+    assert_eq!(
+        creation.expect("a room has a creation")["room_version"],
+        "11"
+    );
+    let path = "/_matrix/client/v3/createRoom";
+    let limited = async || user.request("POST", path, Some(&json!({}))).await.0 == 429;
+    for _ in 0..20 {
+        if limited().await {
+            return;
+        }
+    }
+    panic!("twenty rooms in a row were not limited");
 }
 
 // As the program would: the service account, the plain port and the private authority.
