@@ -74,9 +74,7 @@ fn a_killed_test_process_leaves_no_server_and_no_folder() {
         .env(HOLDER, &file)
         .spawn()
         .expect("the test binary runs");
-    eventually("the server runs", || {
-        fs::read_to_string(&file).is_ok_and(|text| text.ends_with("\n\n"))
-    });
+    eventually("the server runs", || fs::read_to_string(&file).is_ok_and(|text| text.ends_with("\n\n")));
     let text = fs::read_to_string(&file).expect("it was written");
     let (pid, server_folder) = text.trim().split_once('\n').expect("two lines");
     assert!(process_exists(pid));
@@ -96,26 +94,19 @@ fn a_server_that_does_not_start_shows_its_log() {
 #[tokio::test(flavor = "multi_thread")]
 async fn synapse_has_users_rooms_and_members() {
     let synapse = Synapse::shared();
-    let users = synapse
-        .register_many(&["infra-a", "infra-b", "infra-c"])
-        .await;
-    let [a, b, c] = users.as_slice() else {
-        panic!("three were registered")
-    };
+    let users = synapse.register_many(&["infra-a", "infra-b", "infra-c"]).await;
+    let [a, b, c] = users.as_slice() else { panic!("three were registered") };
     assert_eq!(a.user_id, "@infra-a:inviter.test");
 
-    let room = a
-        .create_room(json!({ "room_alias_name": "infra", "invite": [b.user_id] }))
-        .await;
+    let room = a.create_room(json!({ "room_alias_name": "infra", "invite": [b.user_id] })).await;
     let alias = format!("#infra:{}", synapse.server_name());
     assert_eq!(a.resolve_alias(&alias).await, Some(room.clone()));
     assert_eq!(a.resolve_alias("#no/such:inviter.test").await, None);
     b.join(&alias).await;
     a.invite(&room, &c.user_id).await;
     let expected = [(a, "join"), (b, "join"), (c, "invite")];
-    let expected: BTreeMap<_, _> = expected
-        .map(|(user, membership)| (user.user_id.clone(), membership.to_owned()))
-        .into();
+    let expected: BTreeMap<_, _> =
+        expected.map(|(user, membership)| (user.user_id.clone(), membership.to_owned())).into();
     assert_eq!(a.members(&room).await, expected);
 
     c.leave(&room).await;
@@ -126,8 +117,7 @@ async fn synapse_has_users_rooms_and_members() {
     assert_eq!(members[&c.user_id], "ban");
     assert_eq!(a.joined_rooms().await, std::slice::from_ref(&room));
 
-    a.put_state(&room, "com.example.stamp", "", json!({ "id": 1 }))
-        .await;
+    a.put_state(&room, "com.example.stamp", "", json!({ "id": 1 })).await;
     let stamp = a.state_event(&room, "com.example.stamp", "").await;
     assert_eq!(stamp, Some(json!({ "id": 1 })));
     assert_eq!(a.state_event(&room, "com.example.stamp", "x").await, None);
@@ -156,10 +146,7 @@ async fn a_synapse_of_ones_own_may_have_its_limits_and_another_name() {
     assert_eq!(user.user_id, "@infra:other.test");
     let room = user.create_room(json!({})).await;
     let creation = user.state_event(&room, "m.room.create", "").await;
-    assert_eq!(
-        creation.expect("a room has a creation")["room_version"],
-        "11"
-    );
+    assert_eq!(creation.expect("a room has a creation")["room_version"], "11");
     let path = "/_matrix/client/v3/createRoom";
     let limited = async || user.request("POST", path, Some(&json!({}))).await.0 == 429;
     for _ in 0..20 {
@@ -175,21 +162,9 @@ fn ldapsearch(slapd: &Slapd, connection: &[&str], filter: &str) -> (Option<i32>,
     let output = Command::new("ldapsearch")
         .env("LDAPTLS_CACERT", slapd.ca_file())
         // libldap takes the name of the machine for `localhost` when it checks a certificate.
-        .args(
-            connection
-                .iter()
-                .map(|word| word.replace("localhost", "127.0.0.1")),
-        )
+        .args(connection.iter().map(|word| word.replace("localhost", "127.0.0.1")))
         .args(["-x", "-LLL", "-o", "ldif-wrap=no", "-b", slapd.base_dn()])
-        .args([
-            "-D",
-            slapd.bind_dn(),
-            "-w",
-            slapd.password(),
-            filter,
-            "*",
-            "+",
-        ])
+        .args(["-D", slapd.bind_dn(), "-w", slapd.password(), filter, "*", "+"])
         .output()
         .expect("ldapsearch runs");
     let stdout = String::from_utf8_lossy(&output.stdout).into_owned();
@@ -216,24 +191,15 @@ fn slapd_answers_over_every_kind_of_connection() {
 
 #[test]
 fn slapd_may_require_tls() {
-    let slapd = Slapd::start(&SlapdOptions {
-        require_tls: true,
-        ..SlapdOptions::default()
-    });
+    let slapd = Slapd::start(&SlapdOptions { require_tls: true, ..SlapdOptions::default() });
     let url = slapd.ldap_url();
     assert_eq!(ldapsearch(&slapd, &["-H", &url], "(uid=*)").0, Some(13));
-    assert_eq!(
-        ldapsearch(&slapd, &["-ZZ", "-H", &url], "(uid=*)").0,
-        Some(0)
-    );
+    assert_eq!(ldapsearch(&slapd, &["-ZZ", "-H", &url], "(uid=*)").0, Some(0));
 }
 
 #[test]
 fn slapd_may_limit_a_search_even_when_it_is_paged() {
-    let slapd = Slapd::start(&SlapdOptions {
-        size_limit: Some(3),
-        ..SlapdOptions::default()
-    });
+    let slapd = Slapd::start(&SlapdOptions { size_limit: Some(3), ..SlapdOptions::default() });
     slapd.people(&["a", "b", "c", "d"]);
     let url = slapd.ldaps_url();
     let search = |filter: &str| ldapsearch(&slapd, &["-E", "pr=2/noprompt", "-H", &url], filter);
@@ -244,10 +210,7 @@ fn slapd_may_limit_a_search_even_when_it_is_paged() {
 
 #[test]
 fn slapd_has_groups_that_change_and_may_be_empty() {
-    let slapd = Slapd::start(&SlapdOptions {
-        member_of: true,
-        ..SlapdOptions::default()
-    });
+    let slapd = Slapd::start(&SlapdOptions { member_of: true, ..SlapdOptions::default() });
     slapd.people(&["alice", "bob"]);
     slapd.group("team", &["alice"]);
     slapd.group("parent", &[&group_dn("team"), "bob"]);
@@ -257,10 +220,7 @@ fn slapd_has_groups_that_change_and_may_be_empty() {
     slapd.set_owners("team", &["bob"]);
     let (alice, bob) = (person_dn("alice"), person_dn("bob"));
     let found = slapd.search("(cn=team)", &["member", "owner"]);
-    assert!(
-        found.contains(&format!("member: {alice}\nmember: {bob}\nowner: {bob}\n")),
-        "{found}"
-    );
+    assert!(found.contains(&format!("member: {alice}\nmember: {bob}\nowner: {bob}\n")), "{found}");
     let found = slapd.search("(uid=bob)", &["memberOf"]);
     assert_eq!(found.matches("memberOf:").count(), 2, "{found}");
 
@@ -280,10 +240,7 @@ fn slapd_tells_the_two_locks_apart() {
     slapd.lock_out("out");
     let url = slapd.ldaps_url();
     let (_, found) = ldapsearch(&slapd, &["-H", &url], "(uid=locked)");
-    assert!(
-        found.contains("pwdAccountLockedTime: 000001010000Z\n"),
-        "{found}"
-    );
+    assert!(found.contains("pwdAccountLockedTime: 000001010000Z\n"), "{found}");
     let (_, found) = ldapsearch(&slapd, &["-H", &url], "(uid=out)");
     assert!(found.contains("pwdAccountLockedTime: 20"), "{found}");
     slapd.unlock("out");
@@ -292,16 +249,7 @@ fn slapd_tells_the_two_locks_apart() {
 }
 
 fn seen(requests: &[Recorded]) -> Vec<(&str, &str, Option<u16>)> {
-    requests
-        .iter()
-        .map(|request| {
-            (
-                request.method.as_str(),
-                request.path.as_str(),
-                request.status,
-            )
-        })
-        .collect()
+    requests.iter().map(|request| (request.method.as_str(), request.path.as_str(), request.status)).collect()
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -380,11 +328,7 @@ async fn the_recorder_is_trusted_by_its_authority_alone() {
     let other = Authority::new("another authority").pem();
     for (pem, trusted) in [(pem, true), (other.into_bytes(), false)] {
         let authority = reqwest::Certificate::from_pem(&pem).expect("a certificate");
-        let client = reqwest::Client::builder()
-            .no_proxy()
-            .tls_certs_only([authority])
-            .build()
-            .expect("a client");
+        let client = reqwest::Client::builder().no_proxy().tls_certs_only([authority]).build().expect("a client");
         let url = format!("{}/_matrix/client/versions", recorder.url());
         let answer = client.get(url).send().await;
         assert_eq!(answer.is_ok(), trusted, "{answer:?}");
@@ -392,8 +336,7 @@ async fn the_recorder_is_trusted_by_its_authority_alone() {
 }
 
 fn through(recorder: &Recorder, client: reqwest::Client, user: &Account) -> Account {
-    Account::anonymous(client, recorder.url())
-        .with_token(user.user_id.clone(), user.access_token.clone())
+    Account::anonymous(client, recorder.url()).with_token(user.user_id.clone(), user.access_token.clone())
 }
 
 // Stands in for the program: bash reads this first, sends one request and waits for its answer.
@@ -413,10 +356,7 @@ async fn the_recorder_kills_the_program_at_a_request() {
     let recorder = Recorder::start(&synapse.url()).await;
     let url = recorder.url();
     let port = url.rsplit(':').next().expect("the URL has a port");
-    let inviter = Inviter::new("")
-        .binary("/bin/bash")
-        .env("PORT", port)
-        .env("TOKEN", &user.access_token);
+    let inviter = Inviter::new("").binary("/bin/bash").env("PORT", port).env("TOKEN", &user.access_token);
     let script = inviter.file("script", ONE_REQUEST);
     let inviter = inviter.env("BASH_ENV", script.to_str().expect("a UTF-8 path"));
 
@@ -440,9 +380,7 @@ async fn the_recorder_kills_the_program_at_a_request() {
 #[tokio::test]
 #[should_panic(expected = "inviter hangs")]
 async fn a_program_that_hangs_fails_its_test() {
-    let inviter = Inviter::new("")
-        .binary("/bin/bash")
-        .timeout(Duration::from_millis(100));
+    let inviter = Inviter::new("").binary("/bin/bash").timeout(Duration::from_millis(100));
     let script = inviter.file("script", "exec sleep 60");
     let inviter = inviter.env("BASH_ENV", script.to_str().expect("a UTF-8 path"));
     inviter.run(&[]).await;

@@ -38,9 +38,7 @@ pub fn encode(segment: &str) -> String {
     segment
         .bytes()
         .map(|byte| match byte {
-            b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'_' | b'.' | b'~' => {
-                char::from(byte).to_string()
-            }
+            b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'_' | b'.' | b'~' => char::from(byte).to_string(),
             _ => format!("%{byte:02X}"),
         })
         .collect()
@@ -49,21 +47,12 @@ pub fn encode(segment: &str) -> String {
 impl Account {
     /// Nobody in particular, for endpoints that need no token.
     pub fn anonymous(client: Client, url: String) -> Self {
-        Self {
-            user_id: String::new(),
-            access_token: String::new(),
-            client,
-            url,
-        }
+        Self { user_id: String::new(), access_token: String::new(), client, url }
     }
 
     /// The same connection for a user.
     pub fn with_token(self, user_id: String, access_token: String) -> Self {
-        Self {
-            user_id,
-            access_token,
-            ..self
-        }
+        Self { user_id, access_token, ..self }
     }
 
     /// Sends a request to a path that is encoded already.
@@ -76,19 +65,10 @@ impl Account {
         if let Some(body) = body {
             request = request.json(body);
         }
-        let answer = request
-            .send()
-            .await
-            .unwrap_or_else(|error| panic!("{path}: {error:?}"));
+        let answer = request.send().await.unwrap_or_else(|error| panic!("{path}: {error:?}"));
         let status = answer.status().as_u16();
-        let text = answer
-            .text()
-            .await
-            .unwrap_or_else(|error| panic!("{path}: {error:?}"));
-        (
-            status,
-            serde_json::from_str(&text).unwrap_or(Value::String(text)),
-        )
+        let text = answer.text().await.unwrap_or_else(|error| panic!("{path}: {error:?}"));
+        (status, serde_json::from_str(&text).unwrap_or(Value::String(text)))
     }
 
     /// Sends a request that must be answered with 200.
@@ -100,9 +80,7 @@ impl Account {
 
     /// Creates a room from a request body and returns its ID.
     pub async fn create_room(&self, body: Value) -> String {
-        let answer = self
-            .ok("POST", "/_matrix/client/v3/createRoom", Some(&body))
-            .await;
+        let answer = self.ok("POST", "/_matrix/client/v3/createRoom", Some(&body)).await;
         string(&answer["room_id"])
     }
 
@@ -138,8 +116,7 @@ impl Account {
 
     /// Sets a state event.
     pub async fn put_state(&self, room: &str, kind: &str, key: &str, content: Value) {
-        self.ok("PUT", &state_path(room, kind, key), Some(&content))
-            .await;
+        self.ok("PUT", &state_path(room, kind, key), Some(&content)).await;
     }
 
     /// Invites a user.
@@ -165,37 +142,24 @@ impl Account {
 
     /// Leaves a room, or declines its invite.
     pub async fn leave(&self, room: &str) {
-        self.ok("POST", &room_path(room, "leave"), Some(&json!({})))
-            .await;
+        self.ok("POST", &room_path(room, "leave"), Some(&json!({}))).await;
     }
 
     /// The membership of everyone who has one, by user ID.
     pub async fn members(&self, room: &str) -> BTreeMap<String, String> {
         let answer = self.ok("GET", &room_path(room, "members"), None).await;
         let events = answer["chunk"].as_array().expect("a list of members");
-        events
-            .iter()
-            .map(|event| {
-                (
-                    string(&event["state_key"]),
-                    string(&event["content"]["membership"]),
-                )
-            })
-            .collect()
+        events.iter().map(|event| (string(&event["state_key"]), string(&event["content"]["membership"]))).collect()
     }
 
     /// The content of the room's power levels.
     pub async fn power_levels(&self, room: &str) -> Value {
-        self.state_event(room, "m.room.power_levels", "")
-            .await
-            .unwrap_or_else(|| panic!("{room} has no power levels"))
+        self.state_event(room, "m.room.power_levels", "").await.unwrap_or_else(|| panic!("{room} has no power levels"))
     }
 
     /// The rooms that this user has joined, sorted.
     pub async fn joined_rooms(&self) -> Vec<String> {
-        let answer = self
-            .ok("GET", "/_matrix/client/v3/joined_rooms", None)
-            .await;
+        let answer = self.ok("GET", "/_matrix/client/v3/joined_rooms", None).await;
         let rooms = answer["joined_rooms"].as_array().expect("a list of rooms");
         let mut rooms: Vec<_> = rooms.iter().map(string).collect();
         rooms.sort();
@@ -217,8 +181,5 @@ fn state_path(room: &str, kind: &str, key: &str) -> String {
 }
 
 fn string(value: &Value) -> String {
-    value
-        .as_str()
-        .unwrap_or_else(|| panic!("not a string: {value}"))
-        .to_owned()
+    value.as_str().unwrap_or_else(|| panic!("not a string: {value}")).to_owned()
 }

@@ -27,12 +27,7 @@ impl Inviter {
     pub fn new(config: &str) -> Self {
         let folder = tempfile::tempdir().expect("the temporary folder is writable");
         fs::write(folder.path().join("inviter.toml"), config).expect("the folder is writable");
-        Self {
-            folder,
-            binary: binary(),
-            environment: Vec::new(),
-            timeout: Duration::from_mins(2),
-        }
+        Self { folder, binary: binary(), environment: Vec::new(), timeout: Duration::from_mins(2) }
     }
 
     /// Adds a variable to the environment, which else has PATH and HOME alone.
@@ -76,11 +71,7 @@ impl Inviter {
         command
             .env_clear()
             .envs(["PATH", "HOME"].map(|name| (name, env::var_os(name).unwrap_or_default())))
-            .envs(
-                self.environment
-                    .iter()
-                    .map(|(name, value)| (name.as_str(), value.as_str())),
-            )
+            .envs(self.environment.iter().map(|(name, value)| (name.as_str(), value.as_str())))
             .current_dir(self.folder.path())
             .arg("-c")
             .arg(self.folder.path().join("inviter.toml"))
@@ -91,19 +82,11 @@ impl Inviter {
         // Locked before the start, so that no request can want to kill what is not there yet.
         let mut slot = victim.0.lock().unwrap_or_else(PoisonError::into_inner);
         let started = Instant::now();
-        let mut child = command
-            .spawn()
-            .unwrap_or_else(|error| panic!("{}: {error}", self.binary.display()));
+        let mut child = command.spawn().unwrap_or_else(|error| panic!("{}: {error}", self.binary.display()));
         let stdout = read_all(child.stdout.take().expect("stdout is piped"));
         let stderr = read_all(child.stderr.take().expect("stderr is piped"));
         *slot = Some(child);
-        Running {
-            victim: victim.clone(),
-            stdout,
-            stderr,
-            started,
-            deadline: started + self.timeout,
-        }
+        Running { victim: victim.clone(), stdout, stderr, started, deadline: started + self.timeout }
     }
 }
 
@@ -158,11 +141,7 @@ impl Running {
         };
         let duration = self.started.elapsed();
         let outcome = Outcome {
-            status: status.map_or(-1, |status| {
-                status
-                    .code()
-                    .unwrap_or_else(|| 128 + status.signal().unwrap_or(0))
-            }),
+            status: status.map_or(-1, |status| status.code().unwrap_or_else(|| 128 + status.signal().unwrap_or(0))),
             stdout: self.stdout.join().expect("the reader does not panic"),
             stderr: self.stderr.join().expect("the reader does not panic"),
             duration,
@@ -222,16 +201,9 @@ fn binary() -> PathBuf {
         return path.into();
     }
     let current = env::current_exe().expect("the current program has a path");
-    let beside = current
-        .ancestors()
-        .skip(1)
-        .map(|folder| folder.join("inviter"))
-        .find(|path| path.is_file());
+    let beside = current.ancestors().skip(1).map(|folder| folder.join("inviter")).find(|path| path.is_file());
     beside.unwrap_or_else(|| {
-        panic!(
-            "there is no inviter near {}: run cargo build with the same profile first",
-            current.display()
-        )
+        panic!("there is no inviter near {}: run cargo build with the same profile first", current.display())
     })
 }
 

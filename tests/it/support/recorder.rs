@@ -17,10 +17,7 @@ use rustls::{
 };
 use tempfile::TempDir;
 use tokio::{
-    io::{
-        AsyncBufRead, AsyncBufReadExt as _, AsyncRead, AsyncReadExt as _, AsyncWrite,
-        AsyncWriteExt as _, BufStream,
-    },
+    io::{AsyncBufRead, AsyncBufReadExt as _, AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _, BufStream},
     net::{TcpListener, TcpStream},
     task::JoinHandle,
 };
@@ -127,9 +124,7 @@ impl Recorder {
             .unwrap_or_else(|| panic!("not an http URL: {upstream}"))
             .trim_end_matches('/')
             .to_owned();
-        let listener = TcpListener::bind(("127.0.0.1", 0))
-            .await
-            .expect("a loopback port is free");
+        let listener = TcpListener::bind(("127.0.0.1", 0)).await.expect("a loopback port is free");
         let port = listener.local_addr().expect("it is bound").port();
         let shared = Arc::new(Shared {
             upstream,
@@ -139,21 +134,12 @@ impl Recorder {
         });
         let acceptor = authority.as_ref().map(acceptor);
         let accepting = tokio::spawn(accept(listener, acceptor, Arc::clone(&shared)));
-        Self {
-            shared,
-            port,
-            authority,
-            accepting,
-        }
+        Self { shared, port, authority, accepting }
     }
 
     /// The base URL of the proxy, without a slash at the end.
     pub fn url(&self) -> String {
-        let scheme = if self.authority.is_some() {
-            "https"
-        } else {
-            "http"
-        };
+        let scheme = if self.authority.is_some() { "https" } else { "http" };
         format!("{scheme}://localhost:{}", self.port)
     }
 
@@ -189,13 +175,7 @@ impl Recorder {
 
     /// Does something with the request of an index, and forwards the others.
     pub fn at_request(&self, index: usize, action: Action) {
-        self.on_request(move |at, _| {
-            if at == index {
-                action.clone()
-            } else {
-                Action::Forward
-            }
-        });
+        self.on_request(move |at, _| if at == index { action.clone() } else { Action::Forward });
     }
 
     /// Does something with the write of an index (writes alone are counted, from now on), and forwards the others.
@@ -207,11 +187,7 @@ impl Recorder {
             }
             let mut seen = lock(&seen);
             *seen += 1;
-            if *seen == index + 1 {
-                action.clone()
-            } else {
-                Action::Forward
-            }
+            if *seen == index + 1 { action.clone() } else { Action::Forward }
         });
     }
 
@@ -238,10 +214,7 @@ impl Shared {
         };
         let mut log = lock(&self.log);
         log.requests.push(recorded.clone());
-        let place = Place {
-            generation: log.generation,
-            index: log.requests.len() - 1,
-        };
+        let place = Place { generation: log.generation, index: log.requests.len() - 1 };
         (place, recorded)
     }
 
@@ -301,11 +274,7 @@ async fn serve(stream: impl AsyncRead + AsyncWrite + Unpin, shared: &Shared) -> 
                 tokio::time::sleep(duration).await;
                 shared.forward(place, &request).await?
             }
-            Action::Answer {
-                status,
-                headers,
-                body,
-            } => {
+            Action::Answer { status, headers, body } => {
                 shared.set_status(place, status);
                 Answer::new(status, &headers, &body)
             }
@@ -354,10 +323,7 @@ impl Request {
         let mut words = first.split(' ');
         let (method, path) = (words.next(), words.next());
         let length = header(&headers, "content-length").and_then(|length| length.parse().ok());
-        assert!(
-            header(&headers, "transfer-encoding").is_none(),
-            "the recorder cannot read chunked requests: {first}"
-        );
+        assert!(header(&headers, "transfer-encoding").is_none(), "the recorder cannot read chunked requests: {first}");
         let mut body = vec![0; length.unwrap_or(0)];
         stream.read_exact(&mut body).await?;
         Ok(Some(Self {
@@ -377,35 +343,18 @@ struct Answer {
 
 impl Answer {
     fn new(status: u16, headers: &[(&'static str, String)], body: &str) -> Self {
-        let mut lines = vec![
-            "Content-Type: application/json".to_owned(),
-            format!("Content-Length: {}", body.len()),
-        ];
-        lines.extend(
-            headers
-                .iter()
-                .map(|(name, value)| format!("{name}: {value}")),
-        );
+        let mut lines = vec!["Content-Type: application/json".to_owned(), format!("Content-Length: {}", body.len())];
+        lines.extend(headers.iter().map(|(name, value)| format!("{name}: {value}")));
         let mut raw = join_head(&format!("HTTP/1.1 {status} Made up"), &lines, None);
         raw.extend(body.as_bytes());
-        Self {
-            status,
-            raw,
-            keep_alive: true,
-        }
+        Self { status, raw, keep_alive: true }
     }
 
     fn parse(method: &str, raw: &[u8]) -> io::Result<Self> {
-        let end = raw
-            .windows(4)
-            .position(|window| window == b"\r\n\r\n")
-            .ok_or(io::ErrorKind::UnexpectedEof)?;
+        let end = raw.windows(4).position(|window| window == b"\r\n\r\n").ok_or(io::ErrorKind::UnexpectedEof)?;
         let (head, body) = raw.split_at(end + 4);
         let (first, headers) = split_head(head)?;
-        let status = first
-            .split(' ')
-            .nth(1)
-            .and_then(|status| status.parse().ok());
+        let status = first.split(' ').nth(1).and_then(|status| status.parse().ok());
         let status = status.ok_or(io::ErrorKind::InvalidData)?;
         // The homeserver closed its connection, but ours may stay where the length is known without that.
         let keep_alive = header(&headers, "content-length").is_some()
@@ -415,11 +364,7 @@ impl Answer {
         let connection = if keep_alive { None } else { Some("close") };
         let mut raw = join_head(&first, &headers, connection);
         raw.extend(body);
-        Ok(Self {
-            status,
-            raw,
-            keep_alive,
-        })
+        Ok(Self { status, raw, keep_alive })
     }
 }
 
@@ -431,9 +376,7 @@ fn split_head(raw: &[u8]) -> io::Result<(String, Vec<String>)> {
 }
 
 fn join_head(first: &str, headers: &[String], connection: Option<&str>) -> Vec<u8> {
-    let kept = headers
-        .iter()
-        .filter(|line| header(std::slice::from_ref(*line), "connection").is_none());
+    let kept = headers.iter().filter(|line| header(std::slice::from_ref(*line), "connection").is_none());
     let connection = connection.map(|value| format!("Connection: {value}"));
     let mut head = first.to_owned();
     for line in kept.chain(&connection) {
@@ -453,8 +396,7 @@ fn header<'a>(headers: &'a [String], name: &str) -> Option<&'a str> {
 
 fn acceptor(folder: &TempDir) -> TlsAcceptor {
     let file = |name: &str| folder.path().join(name);
-    let certificate =
-        CertificateDer::from_pem_file(file("server.pem")).expect("a certificate was written");
+    let certificate = CertificateDer::from_pem_file(file("server.pem")).expect("a certificate was written");
     let key = PrivateKeyDer::from_pem_file(file("server.key")).expect("a key was written");
     let config = ServerConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider()))
         .with_safe_default_protocol_versions()

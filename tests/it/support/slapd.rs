@@ -48,10 +48,7 @@ pub struct Slapd {
 impl Slapd {
     /// Starts a slapd with the service account and without people, in about 0.1 s.
     pub fn start(options: &SlapdOptions) -> Self {
-        assert!(
-            Path::new(SLAPD).exists(),
-            "OpenLDAP is not installed ({SLAPD} is missing): run tests/setup"
-        );
+        assert!(Path::new(SLAPD).exists(), "OpenLDAP is not installed ({SLAPD} is missing): run tests/setup");
         let folder = server_folder("slapd");
         fs::create_dir(folder.join("db")).expect("the folder is writable");
         fs::write(folder.join("core.schema"), relaxed_schema()).expect("the folder is writable");
@@ -65,16 +62,8 @@ impl Slapd {
         // A debug level keeps slapd in the foreground; this one writes what each client asked.
         let command = [SLAPD, "-f", config, "-h", &urls, "-d", "stats"];
         let watchdog = Watchdog::start("slapd", folder, &command);
-        watchdog.wait_until(|| {
-            [ldap, ldaps]
-                .iter()
-                .all(|port| TcpStream::connect(("127.0.0.1", *port)).is_ok())
-        });
-        let slapd = Self {
-            watchdog,
-            ldap,
-            ldaps,
-        };
+        watchdog.wait_until(|| [ldap, ldaps].iter().all(|port| TcpStream::connect(("127.0.0.1", *port)).is_ok()));
+        let slapd = Self { watchdog, ldap, ldaps };
         slapd.add(BASE);
         slapd
     }
@@ -167,9 +156,7 @@ impl Slapd {
     pub fn group(&self, cn: &str, members: &[&str]) -> String {
         let dn = group_dn(cn);
         let members = values("member", members);
-        self.add(&format!(
-            "dn: {dn}\nobjectClass: groupOfNames\ncn: {cn}\n{members}"
-        ));
+        self.add(&format!("dn: {dn}\nobjectClass: groupOfNames\ncn: {cn}\n{members}"));
         dn
     }
 
@@ -190,10 +177,7 @@ impl Slapd {
 
     /// Renames a group, which keeps its immutable ID.
     pub fn rename_group(&self, cn: &str, new: &str) {
-        self.modify(&format!(
-            "dn: {}\nchangetype: modrdn\nnewrdn: cn={new}\ndeleteoldrdn: 1\n",
-            group_dn(cn)
-        ));
+        self.modify(&format!("dn: {}\nchangetype: modrdn\nnewrdn: cn={new}\ndeleteoldrdn: 1\n", group_dn(cn)));
     }
 
     /// Locks an account as an administrator does: for good.
@@ -221,9 +205,7 @@ impl Slapd {
 
     fn change(&self, dn: &str, action: &str, attribute: &str, members: &[&str]) {
         let values = values(attribute, members);
-        self.modify(&format!(
-            "dn: {dn}\nchangetype: modify\n{action}: {attribute}\n{values}"
-        ));
+        self.modify(&format!("dn: {dn}\nchangetype: modify\n{action}: {attribute}\n{values}"));
     }
 
     // Over LDAPS, because a test may have forbidden anything else; by address, because libldap takes the name of
@@ -285,9 +267,7 @@ fn relaxed_schema() -> String {
     let relaxed = "MUST cn\n\tMAY ( member $ businessCategory";
     let path = "/etc/ldap/schema/core.schema";
     let schema = fs::read_to_string(path).unwrap_or_else(|error| panic!("{path}: {error}"));
-    let start = schema
-        .find("NAME 'groupOfNames'")
-        .expect("the schema has groupOfNames");
+    let start = schema.find("NAME 'groupOfNames'").expect("the schema has groupOfNames");
     let (before, after) = schema.split_at(start);
     let changed = after.replacen(strict, relaxed, 1);
     assert_ne!(changed, after, "groupOfNames looks different in {path}");
@@ -296,20 +276,10 @@ fn relaxed_schema() -> String {
 
 fn configuration(folder: &Path, options: &SlapdOptions) -> String {
     let folder = folder.display();
-    let security = if options.require_tls {
-        "security tls=1\n"
-    } else {
-        ""
-    };
+    let security = if options.require_tls { "security tls=1\n" } else { "" };
     // `prtotal` is the limit of a whole paged search; without it the first page is refused.
-    let limit = options
-        .size_limit
-        .map_or("unlimited".to_owned(), |limit| limit.to_string());
-    let member_of = if options.member_of {
-        "overlay memberof\n"
-    } else {
-        ""
-    };
+    let limit = options.size_limit.map_or("unlimited".to_owned(), |limit| limit.to_string());
+    let member_of = if options.member_of { "overlay memberof\n" } else { "" };
     format!(
         "\
 include {folder}/core.schema

@@ -40,11 +40,7 @@ pub struct Options {
 
 impl Default for Options {
     fn default() -> Self {
-        Self {
-            rate_limits: RateLimits::Lifted,
-            server_name: "inviter.test".to_owned(),
-            extra_config: String::new(),
-        }
+        Self { rate_limits: RateLimits::Lifted, server_name: "inviter.test".to_owned(), extra_config: String::new() }
     }
 }
 
@@ -81,11 +77,7 @@ impl Synapse {
         ];
         let watchdog = Watchdog::start("Synapse", folder, &command);
         watchdog.wait_until(|| http_status(port, "/health") == Some(200));
-        Self {
-            watchdog,
-            port,
-            server_name: options.server_name,
-        }
+        Self { watchdog, port, server_name: options.server_name }
     }
 
     /// The base URL, without a slash at the end.
@@ -116,28 +108,18 @@ impl Synapse {
     /// Registers many users side by side, and returns them in the same order.
     pub async fn register_many(&self, localparts: &[&str]) -> Vec<Account> {
         let client = account::client();
-        join_all(
-            localparts
-                .iter()
-                .map(|localpart| self.register_as(client.clone(), localpart, false)),
-        )
-        .await
+        join_all(localparts.iter().map(|localpart| self.register_as(client.clone(), localpart, false))).await
     }
 
     async fn register_as(&self, client: reqwest::Client, localpart: &str, admin: bool) -> Account {
         let path = "/_synapse/admin/v1/register";
         let anonymous = Account::anonymous(client, self.url());
-        let nonce = anonymous.ok("GET", path, None).await["nonce"]
-            .as_str()
-            .expect("Synapse answers with a nonce")
-            .to_owned();
+        let nonce =
+            anonymous.ok("GET", path, None).await["nonce"].as_str().expect("Synapse answers with a nonce").to_owned();
         let password = "password";
         let role = if admin { "admin" } else { "notadmin" };
         let message = [nonce.as_str(), localpart, password, role].join("\0");
-        let key = hmac::Key::new(
-            hmac::HMAC_SHA1_FOR_LEGACY_USE_ONLY,
-            SHARED_SECRET.as_bytes(),
-        );
+        let key = hmac::Key::new(hmac::HMAC_SHA1_FOR_LEGACY_USE_ONLY, SHARED_SECRET.as_bytes());
         let mac = hmac::sign(&key, message.as_bytes());
         let mac = mac.as_ref().iter().map(|byte| format!("{byte:02x}"));
         let body = json!({
@@ -154,16 +136,10 @@ impl Synapse {
 }
 
 fn python() -> PathBuf {
-    let folder = env::var_os("INVITER_TEST_SERVERS").map_or_else(
-        || Path::new(env!("CARGO_MANIFEST_DIR")).join("target/test-servers"),
-        PathBuf::from,
-    );
+    let folder = env::var_os("INVITER_TEST_SERVERS")
+        .map_or_else(|| Path::new(env!("CARGO_MANIFEST_DIR")).join("target/test-servers"), PathBuf::from);
     let python = folder.join("synapse/bin/python");
-    assert!(
-        python.exists(),
-        "Synapse is not installed ({} is missing): run tests/setup",
-        python.display()
-    );
+    assert!(python.exists(), "Synapse is not installed ({} is missing): run tests/setup", python.display());
     python
 }
 
@@ -218,14 +194,9 @@ fn configuration(folder: &Path, port: u16, options: &Options) -> String {
             "resources": [{ "names": ["client"] }],
         }],
     });
-    let Value::Object(fixed) = fixed else {
-        unreachable!("the literal above is an object")
-    };
+    let Value::Object(fixed) = fixed else { unreachable!("the literal above is an object") };
     // JSON values are YAML.
-    let mut lines: Vec<_> = fixed
-        .iter()
-        .map(|(key, value)| format!("{key}: {value}"))
-        .collect();
+    let mut lines: Vec<_> = fixed.iter().map(|(key, value)| format!("{key}: {value}")).collect();
     lines.extend([limits.to_owned(), options.extra_config.clone()]);
     lines.join("\n")
 }

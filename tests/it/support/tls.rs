@@ -3,8 +3,8 @@
 use std::{fs, path::Path, sync::OnceLock};
 
 use rcgen::{
-    BasicConstraints, Certificate, CertificateParams, DnType, ExtendedKeyUsagePurpose, IsCa,
-    Issuer, KeyPair, KeyUsagePurpose,
+    BasicConstraints, Certificate, CertificateParams, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair,
+    KeyUsagePurpose,
 };
 
 /// A test authority, trusted by nobody who is not given its certificate.
@@ -36,13 +36,8 @@ impl Authority {
         params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
         params.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
         let key = KeyPair::generate().expect("a key can be made");
-        let certificate = params
-            .self_signed(&key)
-            .expect("an authority can sign itself");
-        Self {
-            certificate,
-            issuer: Issuer::new(params, key),
-        }
+        let certificate = params.self_signed(&key).expect("an authority can sign itself");
+        Self { certificate, issuer: Issuer::new(params, key) }
     }
 
     /// The authority's certificate as PEM.
@@ -57,23 +52,14 @@ impl Authority {
         params.key_usages = vec![KeyUsagePurpose::DigitalSignature];
         params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
         let key = KeyPair::generate().expect("a key can be made");
-        let certificate = params
-            .signed_by(&key, &self.issuer)
-            .expect("the authority can sign");
-        Leaf {
-            certificate: certificate.pem(),
-            key: key.serialize_pem(),
-        }
+        let certificate = params.signed_by(&key, &self.issuer).expect("the authority can sign");
+        Leaf { certificate: certificate.pem(), key: key.serialize_pem() }
     }
 
     /// Writes `ca.pem`, `server.pem` and `server.key` into a folder.
     pub fn write_into(&self, folder: &Path) {
         let leaf = self.leaf();
-        for (name, content) in [
-            ("ca.pem", self.pem()),
-            ("server.pem", leaf.certificate),
-            ("server.key", leaf.key),
-        ] {
+        for (name, content) in [("ca.pem", self.pem()), ("server.pem", leaf.certificate), ("server.key", leaf.key)] {
             fs::write(folder.join(name), content).expect("the folder is writable");
         }
     }

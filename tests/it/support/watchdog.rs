@@ -53,11 +53,7 @@ impl Watchdog {
             .process_group(0)
             .spawn()
             .unwrap_or_else(|error| panic!("cannot start a shell for {name}: {error}"));
-        Self {
-            shell,
-            folder,
-            name,
-        }
+        Self { shell, folder, name }
     }
 
     /// The folder of the server, with its `log` and its `pid`.
@@ -134,11 +130,7 @@ pub fn http_status(port: u16, path: &str) -> Option<u16> {
     use std::io::Write as _;
     let mut stream = std::net::TcpStream::connect(("127.0.0.1", port)).ok()?;
     stream.set_read_timeout(Some(Duration::from_secs(5))).ok()?;
-    write!(
-        stream,
-        "GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n"
-    )
-    .ok()?;
+    write!(stream, "GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n").ok()?;
     let mut head = [0; 12];
     stream.read_exact(&mut head).ok()?;
     std::str::from_utf8(&head[9..]).ok()?.parse().ok()
