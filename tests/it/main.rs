@@ -1,0 +1,4 @@
+//! Tests against real servers; `tests/setup` installs them.
+
+mod servers;
+mod support;
