@@ -96,7 +96,7 @@ pub enum Membership {
 }
 
 /// The content of the state event that marks a room as managed.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Stamp {
     /// The groups that the room stands for.
     pub groups: BTreeSet<StampedGroup>,

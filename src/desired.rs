@@ -1,6 +1,54 @@
 //! What the identity providers want: the rooms, who is in them, and at which level.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
+
+use matrix_sdk::ruma::{OwnedRoomAliasId, OwnedServerName, OwnedUserId, UserId};
+
+use crate::actual::{Stamp, StampedGroup};
+use crate::config::{Config, Idp, OwnersOutside, RenamedUser, RoomSettings};
+use crate::naming::{self, GroupName};
+use crate::power::MODERATOR;
+use crate::snapshot::{Account, Group, Members, Snapshot, SourceId, Standing};
+
+/// All rooms that the identity providers name.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Desired {
+    /// The rooms by alias.
+    pub rooms: BTreeMap<OwnedRoomAliasId, DesiredRoom>,
+    /// What a person should know that concerns no single room.
+    pub warnings: BTreeSet<String>,
+}
+
+/// A room as the identity providers want it.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct DesiredRoom {
+    /// Who is to be in the room.
+    pub members: BTreeMap<OwnedUserId, DesiredMember>,
+    /// Members whose account is locked out for the moment: nothing is done about them.
+    pub held: BTreeSet<OwnedUserId>,
+    /// The homeservers whose users the identity providers of this room speak for.
+    pub servers: BTreeSet<OwnedServerName>,
+    /// Why there may be more members than these; nobody is removed from a room while there is a reason.
+    pub incomplete: BTreeSet<String>,
+    /// Why it cannot be told which group the room stands for; nothing is done in a room while there is a reason.
+    pub ambiguous: BTreeSet<String>,
+    /// What a person should know.
+    pub warnings: BTreeSet<String>,
+    /// The mark that the room is to bear.
+    pub stamp: Stamp,
+    /// How the room is set up.
+    pub settings: RoomSettings,
+}
+
+/// A person who is to be in a room.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct DesiredMember {
+    /// The level of their own; `None` for the room's `users_default`.
+    pub level: Option<i64>,
+    /// The groups that say so.
+    pub via: BTreeSet<Via>,
+}
 
 /// A group because of which somebody is wanted in a room.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -14,5 +62,251 @@ pub struct Via {
 impl fmt::Display for Via {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} ({})", self.group, self.idp)
+    }
+}
+
+/// Why no rooms can be made out of what the identity providers said.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum DesiredError {
+    /// Two accounts are one Matrix user.
+    #[error(
+        "{idp}: the accounts {first} and {second} would both be {user}: rename one of them, or map it to another user \
+         under [renamed_users]"
+    )]
+    Collision {
+        /// The identity provider.
+        idp: String,
+        /// One account.
+        first: String,
+        /// The other.
+        second: String,
+        /// The Matrix user.
+        user: OwnedUserId,
+    },
+    /// A room was asked for that no identity provider names.
+    #[error("no identity provider has a group for the room {0}{1}")]
+    NoSuchRoom(OwnedRoomAliasId, String),
+}
+
+impl Desired {
+    /// Brings the answers of all identity providers together.
+    ///
+    /// `snapshots` holds one answer for each identity provider of the configuration, in that order.
+    ///
+    /// # Errors
+    /// When two accounts of one identity provider come out as the same Matrix user.
+    pub fn build(config: &Config, snapshots: &[Snapshot]) -> Result<Self, DesiredError> {
+        let mut desired = Self::default();
+        for (idp, snapshot) in config.idps.iter().zip(snapshots) {
+            desired.warnings.extend(snapshot.notices.iter().map(|notice| format!("{}: {notice}", idp.name)));
+            let groups = RoomGroups::sort(idp, snapshot, &mut desired.warnings);
+            let users = user_ids(config, idp, snapshot, &groups.reached(), &mut desired.warnings)?;
+            for (alias, groups) in groups.rooms {
+                let room = desired.rooms.entry(alias).or_default();
+                room.settings = config.room.clone();
+                Merge { config, idp, snapshot, users: &users }.groups(&groups, room);
+            }
+        }
+        Ok(desired)
+    }
+
+    /// Leaves only these rooms; all of them if none is given.
+    ///
+    /// # Errors
+    /// When one of them is not named by any identity provider.
+    pub fn restrict(&mut self, aliases: &BTreeSet<OwnedRoomAliasId>) -> Result<(), DesiredError> {
+        if let Some(unknown) = aliases.iter().find(|alias| !self.rooms.contains_key(*alias)) {
+            let same = |known: &&OwnedRoomAliasId| known.as_str().eq_ignore_ascii_case(unknown.as_str());
+            let hint = match self.rooms.keys().find(same) {
+                Some(known) => format!("; there is {known}: upper and lower case matter in an alias"),
+                None => String::new(),
+            };
+            return Err(DesiredError::NoSuchRoom(unknown.clone(), hint));
+        }
+        if !aliases.is_empty() {
+            self.rooms.retain(|alias, _| aliases.contains(alias));
+        }
+        Ok(())
+    }
+}
+
+/// The groups of one identity provider that stand for one room.
+#[derive(Default)]
+struct OneRoom<'a> {
+    members: Vec<&'a Group>,
+    owners: Vec<&'a Group>,
+}
+
+struct RoomGroups<'a> {
+    rooms: BTreeMap<OwnedRoomAliasId, OneRoom<'a>>,
+}
+
+impl<'a> RoomGroups<'a> {
+    fn sort(idp: &Idp, snapshot: &'a Snapshot, warnings: &mut BTreeSet<String>) -> Self {
+        let mut rooms: BTreeMap<_, OneRoom<'_>> = BTreeMap::new();
+        for group in &snapshot.groups {
+            match idp.convention.read(&group.name) {
+                Ok(GroupName::Room(alias)) => rooms.entry(alias).or_default().members.push(group),
+                Ok(GroupName::Owners(alias)) => rooms.entry(alias).or_default().owners.push(group),
+                Ok(GroupName::Other) => {}
+                Err(error) => {
+                    warnings.insert(format!("{}: the group {} stands for no room: {error}", idp.name, group.label));
+                }
+            }
+        }
+        rooms.retain(|alias, groups| {
+            for orphan in groups.owners.iter().filter(|_| groups.members.is_empty()) {
+                warnings.insert(format!(
+                    "{}: the group {} names moderators of {alias}, but there is no group of its members",
+                    idp.name, orphan.label
+                ));
+            }
+            !groups.members.is_empty()
+        });
+        for groups in rooms.values_mut() {
+            groups.members.sort_by(|a, b| a.label.cmp(&b.label));
+            groups.owners.sort_by(|a, b| a.label.cmp(&b.label));
+        }
+        Self { rooms }
+    }
+
+    /// The accounts that are in some group of some room.
+    fn reached(&self) -> BTreeSet<&'a SourceId> {
+        self.rooms
+            .values()
+            .flat_map(|room| room.members.iter().chain(&room.owners))
+            .flat_map(|group| group.members.certain().iter().chain(group.owners.iter().flat_map(Members::certain)))
+            .collect()
+    }
+}
+
+/// The Matrix users of the accounts that are reached; accounts that can have none are reported and left out.
+fn user_ids<'a>(
+    config: &Config,
+    idp: &Idp,
+    snapshot: &'a Snapshot,
+    reached: &BTreeSet<&SourceId>,
+    warnings: &mut BTreeSet<String>,
+) -> Result<BTreeMap<&'a SourceId, OwnedUserId>, DesiredError> {
+    let mut users = BTreeMap::new();
+    let mut taken: BTreeMap<OwnedUserId, (&SourceId, &Account)> = BTreeMap::new();
+    for (id, account) in &snapshot.accounts {
+        let user = match user_id(config, idp, account) {
+            Ok(user) => user,
+            Err(reason) => {
+                if reached.contains(id) {
+                    warnings.insert(format!(
+                        "{}: the account {} ({:?}) is left out: {reason}",
+                        idp.name, account.label, account.username
+                    ));
+                }
+                continue;
+            }
+        };
+        if let Some((other_id, other)) = taken.insert(user.clone(), (id, account))
+            && (reached.contains(id) || reached.contains(other_id))
+        {
+            let mut labels = [&account.label, &other.label];
+            labels.sort();
+            let [first, second] = labels.map(Clone::clone);
+            return Err(DesiredError::Collision { idp: idp.name.clone(), first, second, user });
+        }
+        users.insert(id, user);
+    }
+    Ok(users)
+}
+
+fn user_id(config: &Config, idp: &Idp, account: &Account) -> Result<OwnedUserId, String> {
+    match config.renamed_users.get(&account.username.to_lowercase()) {
+        Some(RenamedUser::UserId(user)) => Ok(user.clone()),
+        Some(RenamedUser::Localpart(localpart)) => {
+            UserId::parse(format!("@{localpart}:{}", idp.mxid_homeserver)).map_err(|error| error.to_string())
+        }
+        None => naming::user_id(&account.username, &idp.mxid_homeserver, idp.invalid_names),
+    }
+}
+
+/// Adds what one identity provider says to a room.
+struct Merge<'a> {
+    config: &'a Config,
+    idp: &'a Idp,
+    snapshot: &'a Snapshot,
+    users: &'a BTreeMap<&'a SourceId, OwnedUserId>,
+}
+
+impl Merge<'_> {
+    fn groups(&self, groups: &OneRoom<'_>, room: &mut DesiredRoom) {
+        room.servers.insert(self.idp.mxid_homeserver.clone());
+        for twins in [&groups.members, &groups.owners] {
+            if let [first, second, ..] = twins.as_slice() {
+                room.ambiguous.insert(format!(
+                    "{}: the groups {} and {} both stand for this room: rename one",
+                    self.idp.name, first.label, second.label
+                ));
+            }
+        }
+        let Some(group) = groups.members.first() else { return };
+        room.stamp.groups.insert(StampedGroup {
+            idp: self.idp.name.clone(),
+            id: group.id.clone().unwrap_or_else(|| group.name.clone()),
+        });
+        self.members(group, room);
+        if let Some(owners) = &group.owners {
+            self.owners(group, group, owners, room);
+        }
+        if let Some(sibling) = groups.owners.first() {
+            self.owners(group, sibling, &sibling.members, room);
+        }
+    }
+
+    fn members(&self, group: &Group, room: &mut DesiredRoom) {
+        self.note_gap(group, &group.members, room);
+        for (user, account) in self.people(&group.members) {
+            self.want(user, account, group, None, room);
+        }
+    }
+
+    fn owners(&self, group: &Group, holder: &Group, owners: &Members, room: &mut DesiredRoom) {
+        self.note_gap(holder, owners, room);
+        let members = group.members.certain();
+        let mut ignored = Vec::new();
+        for id in owners.certain() {
+            let (Some(user), Some(account)) = (self.users.get(id), self.snapshot.accounts.get(id)) else { continue };
+            if members.contains(id) || self.config.policy.owners_outside_group == OwnersOutside::Moderator {
+                self.want(user, account, holder, Some(MODERATOR), room);
+            } else {
+                ignored.push(user.as_str());
+            }
+        }
+        if !ignored.is_empty() {
+            ignored.sort_unstable();
+            room.warnings.insert(format!(
+                "named as moderator by {} ({}), but no member of {}: {}",
+                holder.name,
+                self.idp.name,
+                group.name,
+                ignored.join(", ")
+            ));
+        }
+    }
+
+    fn want(&self, user: &OwnedUserId, account: &Account, group: &Group, level: Option<i64>, room: &mut DesiredRoom) {
+        if account.standing == Standing::LockedOut {
+            room.held.insert(user.clone());
+            return;
+        }
+        let member = room.members.entry(user.clone()).or_default();
+        member.level = member.level.max(level);
+        member.via.insert(Via { idp: self.idp.name.clone(), group: group.name.clone() });
+    }
+
+    fn people(&self, members: &Members) -> impl Iterator<Item = (&OwnedUserId, &Account)> {
+        members.certain().iter().filter_map(|id| Some((self.users.get(id)?, self.snapshot.accounts.get(id)?)))
+    }
+
+    fn note_gap(&self, group: &Group, members: &Members, room: &mut DesiredRoom) {
+        if let Some(reason) = members.unknown_because() {
+            room.incomplete.insert(format!("{}: {}: {reason}", self.idp.name, group.label));
+        }
     }
 }

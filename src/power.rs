@@ -120,22 +120,15 @@ impl PowerLevels {
             .unwrap_or_else(|| self.top_level("state_default", 50))
     }
 
-    /// The value at a permission, named as in the configuration: `ban`, `events.m.room.name`, `notifications.room`.
+    /// The level that a permission takes, `None` where only the type of an event decides which default counts.
     #[must_use]
-    pub fn permission(&self, key: &PermissionKey) -> i64 {
+    pub fn permission(&self, key: &PermissionKey) -> Option<i64> {
+        let stated = key.lookup(&self.content).and_then(level);
         match key {
-            PermissionKey::Top(name) => self.top_level(name, default_of(name)),
-            PermissionKey::Event(event) => self.to_send_state(event),
-            PermissionKey::Notification(name) => {
-                self.content.get("notifications").and_then(|table| table.get(name)).and_then(level).unwrap_or(50)
-            }
+            PermissionKey::Top(name) => stated.or_else(|| Some(default_of(name))),
+            PermissionKey::Event(_) => stated,
+            PermissionKey::Notification(_) => stated.or(Some(50)),
         }
-    }
-
-    /// Whether the event says this permission itself, rather than by a default.
-    #[must_use]
-    pub fn states(&self, key: &PermissionKey) -> bool {
-        key.lookup(&self.content).and_then(level).is_some()
     }
 
     /// The event's content with some permissions and some users' entries changed and all else kept.

@@ -1,8 +1,11 @@
 //! What became of a plan, and the exit status that says so.
 
 use std::collections::BTreeMap;
+use std::process::ExitCode;
 
 use matrix_sdk::ruma::OwnedRoomAliasId;
+
+use crate::plan::Plan;
 
 /// What became of one change.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -22,4 +25,65 @@ pub enum Outcome {
 pub struct Report {
     /// By room, one outcome for each of its changes.
     pub rooms: BTreeMap<OwnedRoomAliasId, Vec<Outcome>>,
+}
+
+impl Report {
+    /// Whether every change was made.
+    #[must_use]
+    pub fn is_complete(&self) -> bool {
+        self.rooms.values().flatten().all(|outcome| matches!(outcome, Outcome::Applied | Outcome::AlreadyDone))
+    }
+}
+
+/// How a run ends, as its exit status tells.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Status {
+    /// Done, or nothing to do: 0.
+    Done,
+    /// Nothing was changed because of an error: 1.
+    Error,
+    /// Changes are pending: 2, and only if it was asked for.
+    Pending,
+    /// Some changes failed, or some rooms cannot be managed: 3.
+    Incomplete,
+    /// The guard refused removals: 4.
+    Refused,
+    /// The command line cannot be understood: 64, as in `sysexits.h`.
+    Usage,
+}
+
+impl Status {
+    /// How a run ends: without a report if it was a dry one. The gravest that holds is told.
+    #[must_use]
+    pub fn of(plan: &Plan, refused: bool, report: Option<&Report>, detailed: bool) -> Self {
+        let failed = report.is_some_and(|report| !report.is_complete());
+        if refused {
+            Self::Refused
+        } else if failed || plan.has_problems() {
+            Self::Incomplete
+        } else if detailed && report.is_none() && !plan.is_empty() {
+            Self::Pending
+        } else {
+            Self::Done
+        }
+    }
+
+    /// The number.
+    #[must_use]
+    pub fn code(self) -> u8 {
+        match self {
+            Self::Done => 0,
+            Self::Error => 1,
+            Self::Pending => 2,
+            Self::Incomplete => 3,
+            Self::Refused => 4,
+            Self::Usage => 64,
+        }
+    }
+}
+
+impl From<Status> for ExitCode {
+    fn from(status: Status) -> Self {
+        Self::from(status.code())
+    }
 }

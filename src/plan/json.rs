@@ -1,1 +1,403 @@
+//! The plan, and what became of it, for programs. `examples/plan.schema.json` is the contract, made from these types.
 
+use std::collections::{BTreeMap, BTreeSet};
+
+use schemars::JsonSchema;
+use serde::Serialize;
+use serde_json::Value;
+
+use super::show;
+use super::text::Count;
+use super::{Change, HeldChange, Invite, Kick, LevelChange, Plan, Problem, Reason, Refusal, RoomPlan, Withheld};
+use crate::report::{Outcome, Report};
+
+/// The version of the format. It grows when a field changes its meaning or goes away, not when one is added.
+pub const VERSION: u32 = 1;
+
+/// What `inviter sync --format json` prints.
+#[derive(Debug, Serialize, JsonSchema)]
+#[schemars(title = "Plan and report of inviter sync")]
+pub struct Document {
+    /// The version of this format.
+    version: u32,
+    /// Whether nothing was to be written.
+    dry_run: bool,
+    /// Whether the guard refused the removals of this run; its reasons, for a person.
+    refusals: Vec<String>,
+    /// What a person should know that concerns no single room.
+    warnings: BTreeSet<String>,
+    /// How many of each thing there are.
+    summary: Summary,
+    /// The rooms that the identity providers name, sorted by alias.
+    rooms: Vec<Room>,
+}
+
+#[derive(Debug, Serialize, JsonSchema)]
+struct Summary {
+    /// Rooms that the identity providers name.
+    rooms: usize,
+    /// Rooms to be created.
+    creations: usize,
+    /// People to be invited.
+    invites: usize,
+    /// People to be kicked, invitations to be withdrawn among them.
+    kicks: usize,
+    /// Everything else that is to be changed.
+    other_changes: usize,
+    /// Changes that policy holds back.
+    withheld: usize,
+    /// What keeps rooms from being managed.
+    problems: usize,
+    /// What a person should know.
+    warnings: usize,
+}
+
+#[derive(Debug, Serialize, JsonSchema)]
+struct Room {
+    /// The alias by which the identity providers name the room.
+    alias: String,
+    /// The room's ID; null while there is no room.
+    room_id: Option<String>,
+    /// Members that the identity providers want.
+    wanted: usize,
+    /// Those of them who are in the room.
+    joined: usize,
+    /// Those of them who are invited.
+    invited: usize,
+    /// What is to be done, in this order.
+    changes: Vec<Entry>,
+    /// What differs and is left as it is.
+    withheld: Vec<Held>,
+    /// What keeps the room, or a part of it, from being managed.
+    problems: Vec<RoomProblem>,
+    /// What a person should know.
+    warnings: BTreeSet<String>,
+}
+
+/// A change, and what became of it.
+#[derive(Debug, Serialize, JsonSchema)]
+struct Entry {
+    #[serde(flatten)]
+    action: Action,
+    /// What became of it; null in a dry run.
+    outcome: Option<Result>,
+}
+
+/// A change.
+#[derive(Debug, Serialize, JsonSchema)]
+#[serde(tag = "action", rename_all = "snake_case")]
+enum Action {
+    /// Create the room.
+    CreateRoom {
+        name: String,
+        /// The room's version; null for the homeserver's default.
+        room_version: Option<String>,
+        encryption: bool,
+        /// Null for the homeserver's default.
+        history_visibility: Option<String>,
+        /// Keys of `m.room.power_levels` that are given at the creation.
+        power_levels: BTreeMap<String, Value>,
+        /// The groups that the room is marked with.
+        groups: Vec<Group>,
+    },
+    /// Accept an invitation to the room.
+    JoinRoom,
+    /// Mark the room as managed.
+    Mark {
+        /// The groups that it is marked with.
+        groups: Vec<Group>,
+    },
+    /// Set the power levels of people and actions.
+    PowerLevels { users: Vec<UserLevel>, permissions: Vec<Permission> },
+    /// Set the history visibility.
+    HistoryVisibility {
+        /// Null if the room says nothing.
+        from: Option<String>,
+        to: String,
+    },
+    /// Name a room that has no name.
+    Name { name: String },
+    /// Remove a member, or withdraw an invitation.
+    Kick(Removal),
+    /// Invite somebody.
+    Invite(Invitation),
+}
+
+#[derive(Debug, Serialize, JsonSchema)]
+struct Group {
+    /// The name of the identity provider in the configuration.
+    idp: String,
+    /// The group's immutable ID there, or its name if it has none.
+    id: String,
+}
+
+#[derive(Debug, Serialize, JsonSchema)]
+struct UserLevel {
+    user: String,
+    from: i64,
+    to: i64,
+    reason: Why,
+}
+
+#[derive(Debug, Serialize, JsonSchema)]
+struct Permission {
+    /// A key of `m.room.power_levels`, with `events.` or `notifications.` in front for those in there.
+    permission: String,
+    /// Null if the room does not say.
+    from: Option<i64>,
+    to: i64,
+}
+
+#[derive(Debug, Serialize, JsonSchema)]
+struct Removal {
+    user: String,
+    /// Whether the person was only invited so far.
+    was_invited: bool,
+    reason: Why,
+}
+
+#[derive(Debug, Serialize, JsonSchema)]
+struct Invitation {
+    user: String,
+    /// The power level that the person will have.
+    level: i64,
+    reason: Why,
+}
+
+/// Why a change is made.
+#[derive(Debug, Serialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+enum Why {
+    /// The identity providers want it, by these groups.
+    Groups(Vec<GroupName>),
+    /// No group of the room has this person.
+    InNoGroup,
+}
+
+#[derive(Debug, Serialize, JsonSchema)]
+struct GroupName {
+    /// The name of the identity provider in the configuration.
+    idp: String,
+    /// The name of the group.
+    group: String,
+}
+
+#[derive(Debug, Serialize, JsonSchema)]
+struct Held {
+    change: HeldAction,
+    /// Why it is held back, for a person.
+    why: String,
+}
+
+#[derive(Debug, Serialize, JsonSchema)]
+#[serde(tag = "action", rename_all = "snake_case")]
+enum HeldAction {
+    /// Remove a member, or withdraw an invitation.
+    Kick(Removal),
+    /// Change somebody's power level.
+    PowerLevel(UserLevel),
+    /// Invite somebody.
+    Invite(Invitation),
+}
+
+#[derive(Debug, Serialize, JsonSchema)]
+struct RoomProblem {
+    kind: ProblemKind,
+    /// The problem and its remedy, for a person.
+    message: String,
+}
+
+#[derive(Debug, Serialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+enum ProblemKind {
+    Unreadable,
+    Outside,
+    ForeignMissing,
+    NotAdopted,
+    PowerTooLow,
+    Replaced,
+    Ambiguous,
+}
+
+#[derive(Debug, Serialize, JsonSchema)]
+struct Result {
+    status: Status,
+    /// Why it was skipped, or how it failed.
+    message: Option<String>,
+}
+
+#[derive(Debug, Serialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+enum Status {
+    Applied,
+    AlreadyDone,
+    Skipped,
+    Failed,
+}
+
+impl Document {
+    /// The document for a plan; without a report for a dry run.
+    #[must_use]
+    pub fn new(plan: &Plan, refusals: &[Refusal], report: Option<&Report>) -> Self {
+        let count = Count::of(plan);
+        Self {
+            version: VERSION,
+            dry_run: report.is_none(),
+            refusals: refusals.iter().map(ToString::to_string).collect(),
+            warnings: plan.warnings.clone(),
+            summary: Summary {
+                rooms: plan.rooms.len(),
+                creations: count.creations,
+                invites: count.invites,
+                kicks: count.kicks,
+                other_changes: count.others,
+                withheld: count.withheld,
+                problems: count.problems,
+                warnings: count.warnings,
+            },
+            rooms: plan
+                .rooms
+                .iter()
+                .map(|room| {
+                    let outcomes = report.and_then(|report| report.rooms.get(&room.alias));
+                    Room::new(room, outcomes.map_or(&[], Vec::as_slice))
+                })
+                .collect(),
+        }
+    }
+
+    /// The schema that every document fits.
+    #[must_use]
+    pub fn schema() -> Value {
+        schemars::schema_for!(Document).to_value()
+    }
+}
+
+impl Room {
+    fn new(room: &RoomPlan, outcomes: &[Outcome]) -> Self {
+        let outcomes = outcomes.iter().map(|outcome| Some(Result::from(outcome))).chain(std::iter::repeat_with(|| None));
+        Self {
+            alias: room.alias.to_string(),
+            room_id: room.room_id.as_ref().map(ToString::to_string),
+            wanted: room.headcount.wanted,
+            joined: room.headcount.joined,
+            invited: room.headcount.invited,
+            changes: room
+                .changes
+                .iter()
+                .zip(outcomes)
+                .map(|(change, outcome)| Entry { action: Action::from(change), outcome })
+                .collect(),
+            withheld: room.withheld.iter().map(Held::from).collect(),
+            problems: room.problems.iter().map(RoomProblem::from).collect(),
+            warnings: room.warnings.clone(),
+        }
+    }
+}
+
+impl From<&Change> for Action {
+    fn from(change: &Change) -> Self {
+        match change {
+            Change::Create(creation) => Self::CreateRoom {
+                name: creation.name.clone(),
+                room_version: creation.version.as_ref().map(ToString::to_string),
+                encryption: creation.encryption,
+                history_visibility: creation.history_visibility.map(|visibility| visibility.to_string()),
+                power_levels: creation.power_levels.clone().into_iter().collect(),
+                groups: groups(&creation.stamp),
+            },
+            Change::Join { .. } => Self::JoinRoom,
+            Change::Stamp(stamp) => Self::Mark { groups: groups(stamp) },
+            Change::PowerLevels(change) => Self::PowerLevels {
+                users: change.users.iter().map(UserLevel::from).collect(),
+                permissions: change
+                    .permissions
+                    .iter()
+                    .map(|change| Permission { permission: change.key.to_string(), from: change.from, to: change.to })
+                    .collect(),
+            },
+            Change::HistoryVisibility { from, to } => {
+                Self::HistoryVisibility { from: from.clone(), to: to.to_string() }
+            }
+            Change::Name(name) => Self::Name { name: name.clone() },
+            Change::Kick(kick) => Self::Kick(kick.into()),
+            Change::Invite(invite) => Self::Invite(invite.into()),
+        }
+    }
+}
+
+fn groups(stamp: &crate::actual::Stamp) -> Vec<Group> {
+    stamp.groups.iter().map(|group| Group { idp: group.idp.clone(), id: group.id.clone() }).collect()
+}
+
+impl From<&LevelChange> for UserLevel {
+    fn from(change: &LevelChange) -> Self {
+        Self {
+            user: change.user.to_string(),
+            from: change.from,
+            to: change.effective(),
+            reason: (&change.reason).into(),
+        }
+    }
+}
+
+impl From<&Kick> for Removal {
+    fn from(kick: &Kick) -> Self {
+        Self { user: kick.user.to_string(), was_invited: kick.invited, reason: (&kick.reason).into() }
+    }
+}
+
+impl From<&Invite> for Invitation {
+    fn from(invite: &Invite) -> Self {
+        Self { user: invite.user.to_string(), level: invite.level, reason: (&invite.reason).into() }
+    }
+}
+
+impl From<&Reason> for Why {
+    fn from(reason: &Reason) -> Self {
+        match reason {
+            Reason::NotInGroup => Self::InNoGroup,
+            Reason::Wanted(via) => Self::Groups(
+                via.iter().map(|via| GroupName { idp: via.idp.clone(), group: via.group.clone() }).collect(),
+            ),
+        }
+    }
+}
+
+impl From<&Withheld> for Held {
+    fn from(withheld: &Withheld) -> Self {
+        let change = match &withheld.change {
+            HeldChange::Kick(kick) => HeldAction::Kick(kick.into()),
+            HeldChange::Level(change) => HeldAction::PowerLevel(change.into()),
+            HeldChange::Invite(invite) => HeldAction::Invite(invite.into()),
+        };
+        Self { change, why: withheld.why.to_string() }
+    }
+}
+
+impl From<&Problem> for RoomProblem {
+    fn from(problem: &Problem) -> Self {
+        let kind = match problem {
+            Problem::Unreadable(_) => ProblemKind::Unreadable,
+            Problem::Outside(_) => ProblemKind::Outside,
+            Problem::ForeignMissing => ProblemKind::ForeignMissing,
+            Problem::NotAdopted => ProblemKind::NotAdopted,
+            Problem::PowerTooLow { .. } => ProblemKind::PowerTooLow,
+            Problem::Replaced(_) => ProblemKind::Replaced,
+            Problem::Ambiguous(_) => ProblemKind::Ambiguous,
+        };
+        Self { kind, message: problem.to_string() }
+    }
+}
+
+impl From<&Outcome> for Result {
+    fn from(outcome: &Outcome) -> Self {
+        let (status, message) = match outcome {
+            Outcome::Applied => (Status::Applied, None),
+            Outcome::AlreadyDone => (Status::AlreadyDone, None),
+            Outcome::Skipped(reason) => (Status::Skipped, Some(reason)),
+            Outcome::Failed(reason) => (Status::Failed, Some(reason)),
+        };
+        Self { status, message: message.map(|text| show::harmless(text).into_owned()) }
+    }
+}

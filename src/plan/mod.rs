@@ -43,7 +43,7 @@ pub struct RoomPlan {
     /// What differs and is left as it is, with the reason.
     pub withheld: Vec<Withheld>,
     /// What keeps the room, or a part of it, from being managed. The run's exit status tells.
-    pub problems: Vec<Problem>,
+    pub problems: BTreeSet<Problem>,
     /// What a person should know.
     pub warnings: BTreeSet<String>,
 }
@@ -101,6 +101,8 @@ pub struct Creation {
     pub encryption: bool,
     /// Who can read what was written before they came, if the configuration says so.
     pub history_visibility: Option<HistoryVisibility>,
+    /// The permissions that the configuration asks for, as they stand in `power_levels`.
+    pub permissions: BTreeMap<PermissionKey, i64>,
     /// The power levels that differ from the homeserver's defaults: keys of `m.room.power_levels`.
     pub power_levels: Map<String, Value>,
     /// The mark of `inviter`.
@@ -152,8 +154,8 @@ impl LevelChange {
 pub struct PermissionChange {
     /// Which.
     pub key: PermissionKey,
-    /// The level now.
-    pub from: i64,
+    /// The level now; `None` if the room does not say.
+    pub from: Option<i64>,
     /// The level to be.
     pub to: i64,
 }
@@ -217,7 +219,7 @@ pub enum HoldReason {
     /// The guard refused the removals of this run.
     Refused,
     /// An identity provider's answer for this room is not complete.
-    Incomplete,
+    Incomplete(BTreeSet<String>),
     /// The person left or declined not long ago; the time, in milliseconds since 1970, when they are invited again.
     LeftRecently {
         /// When.
@@ -226,7 +228,7 @@ pub enum HoldReason {
 }
 
 /// What keeps a room, or a part of it, from being managed.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Problem {
     /// The room or its alias could not be read.
     Unreadable(String),
@@ -256,11 +258,13 @@ pub enum Problem {
 pub enum PowerNeed {
     /// Inviting.
     Invite,
-    /// Kicking somebody, whom one must outrank.
-    Kick(OwnedUserId),
-    /// Changing a level, which must be below one's own before and not above it afterwards.
-    Level(OwnedUserId),
-    /// Changing a permission, to or from a level that is not above one's own.
+    /// Kicking.
+    Kick,
+    /// Kicking or demoting this person.
+    Outrank(OwnedUserId),
+    /// Giving this person a level, which must not be above one's own.
+    Grant(OwnedUserId),
+    /// Changing a permission, from and to a level that is not above one's own.
     Permission(PermissionKey),
     /// Sending a state event of this type.
     State(String),

@@ -1,1 +1,195 @@
+//! How plans name things to a person: outside text made harmless, and a sentence for each kind of thing.
 
+use std::borrow::Cow;
+use std::fmt;
+use std::time::{Duration, UNIX_EPOCH};
+
+use super::{Change, HeldChange, HoldReason, Invite, Kick, LevelChange, PermissionChange, PowerNeed, Problem, Reason};
+use crate::power::MODERATOR;
+
+/// Outside text with everything escaped that could steer a terminal or mislead a reader: control characters, line
+/// separators, bidirectional overrides and invisible characters.
+#[must_use]
+pub fn harmless(text: &str) -> Cow<'_, str> {
+    if !text.chars().any(is_harmful) {
+        return Cow::Borrowed(text);
+    }
+    let escape = |c: char| if is_harmful(c) { c.escape_unicode().to_string() } else { c.to_string() };
+    Cow::Owned(text.chars().map(escape).collect())
+}
+
+fn is_harmful(c: char) -> bool {
+    c.is_control()
+        || matches!(c, '\u{061c}' | '\u{180e}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}')
+        || matches!(c, '\u{2060}'..='\u{206f}' | '\u{feff}' | '\u{fff9}'..='\u{fffb}' | '\u{e0000}'..='\u{e007f}')
+}
+
+/// A moment, given in milliseconds since 1970, in UTC to the second (RFC 3339).
+#[must_use]
+pub fn moment(milliseconds: u64) -> String {
+    // Past the year 9999 the calendar ends; nobody lives to be invited then.
+    const END: u64 = 253_402_300_799_000;
+    let time = UNIX_EPOCH + Duration::from_millis(milliseconds.min(END));
+    humantime::format_rfc3339_seconds(time).to_string()
+}
+
+/// A level as a person says it.
+#[must_use]
+pub fn level(level: i64) -> String {
+    if level == MODERATOR { format!("moderator ({level})") } else { format!("level {level}") }
+}
+
+/// A change in a few words, for messages about its outcome.
+#[must_use]
+pub fn brief(change: &Change) -> String {
+    match change {
+        Change::Create(_) => "create the room".into(),
+        Change::Join { .. } => "join the room".into(),
+        Change::Stamp(_) => "mark the room as managed".into(),
+        Change::PowerLevels(_) => "set the power levels".into(),
+        Change::HistoryVisibility { .. } => "set the history visibility".into(),
+        Change::Name(_) => "name the room".into(),
+        Change::Kick(kick) => kick.to_string(),
+        Change::Invite(invite) => invite.to_string(),
+    }
+}
+
+impl fmt::Display for Reason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::NotInGroup => f.write_str("in no group of this room"),
+            Self::Wanted(via) => {
+                let names: Vec<String> = via.iter().map(ToString::to_string).collect();
+                write!(f, "in {}", harmless(&names.join(", ")))
+            }
+        }
+    }
+}
+
+impl fmt::Display for Kick {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let verb = if self.invited { "withdraw the invitation of" } else { "kick" };
+        write!(f, "{verb} {}", self.user)
+    }
+}
+
+impl fmt::Display for Invite {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "invite {}", self.user)?;
+        if self.level == 0 { Ok(()) } else { write!(f, " as {}", level(self.level)) }
+    }
+}
+
+impl fmt::Display for LevelChange {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "power level of {}: {} -> {}", self.user, self.from, self.effective())
+    }
+}
+
+impl fmt::Display for PermissionChange {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "permission {}: ", harmless(&self.key.to_string()))?;
+        match self.from {
+            Some(from) => write!(f, "{from} -> {}", self.to),
+            None => write!(f, "not set -> {}", self.to),
+        }
+    }
+}
+
+impl fmt::Display for HeldChange {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Kick(kick) => kick.fmt(f),
+            Self::Level(change) => change.fmt(f),
+            Self::Invite(invite) => invite.fmt(f),
+        }
+    }
+}
+
+impl HeldChange {
+    /// Why the change would be made.
+    #[must_use]
+    pub fn reason(&self) -> &Reason {
+        match self {
+            Self::Kick(kick) => &kick.reason,
+            Self::Level(change) => &change.reason,
+            Self::Invite(invite) => &invite.reason,
+        }
+    }
+}
+
+impl fmt::Display for HoldReason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Cautious => f.write_str("removals need --kick"),
+            Self::Refused => f.write_str("the guard refused the removals of this run"),
+            Self::Incomplete(reasons) => {
+                let reasons: Vec<&str> = reasons.iter().map(String::as_str).collect();
+                write!(f, "not all members are known: {}", harmless(&reasons.join("; ")))
+            }
+            Self::LeftRecently { until } => write!(f, "left not long ago, invited again after {}", moment(*until)),
+        }
+    }
+}
+
+impl fmt::Display for PowerNeed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Invite => f.write_str("to invite"),
+            Self::Kick => f.write_str("to kick"),
+            Self::Outrank(user) => write!(f, "to kick or demote {user}"),
+            Self::Grant(user) => write!(f, "to set the power level of {user}"),
+            Self::Permission(key) => write!(f, "to change the permission {}", harmless(&key.to_string())),
+            Self::State(event) => write!(f, "to send {}", harmless(event)),
+        }
+    }
+}
+
+impl fmt::Display for Problem {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Unreadable(reason) => f.write_str(&harmless(reason)),
+            Self::Outside(room) => write!(
+                f,
+                "the room exists ({room}), but inviter is neither in it nor invited: have an admin of the room invite it \
+                 and give it the power level 100, or remove the alias so that inviter creates a room"
+            ),
+            Self::ForeignMissing => f.write_str(
+                "there is no such room, and its alias belongs to another homeserver: it must be created there first",
+            ),
+            Self::NotAdopted => f.write_str(
+                "the room was not made by inviter and bears no mark of it: if it is meant to be managed, set adopt = true \
+                 under [policy]",
+            ),
+            Self::PowerTooLow { to, need, have } => write!(
+                f,
+                "the power level of inviter is too low {to}: it has {have} and needs {need}: have an admin of the room \
+                 raise it"
+            ),
+            Self::Replaced(room) if room.is_empty() => {
+                f.write_str("the room was closed by an upgrade: point the alias to the new room")
+            }
+            Self::Replaced(room) => {
+                write!(f, "the room was replaced by {}: point the alias to the new room", harmless(room))
+            }
+            Self::Ambiguous(reason) => f.write_str(&harmless(reason)),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn text_that_could_steer_a_terminal_or_a_reader_is_escaped() {
+        assert_eq!(harmless("a\u{1b}[31mb\u{202e}c\nd\u{200b}"), "a\\u{1b}[31mb\\u{202e}c\\u{a}d\\u{200b}");
+        assert_eq!(harmless("Jürgen 東京 🙂"), "Jürgen 東京 🙂");
+    }
+
+    #[test]
+    fn absurd_moments_are_survived() {
+        assert_eq!(moment(u64::MAX), "9999-12-31T23:59:59Z");
+        assert_eq!(moment(0), "1970-01-01T00:00:00Z");
+    }
+}

@@ -1,1 +1,279 @@
+//! The plan, and what became of it, for a person at a terminal.
 
+use std::fmt::Write as _;
+
+use anstyle::{AnsiColor, Style};
+
+use super::show::{self, harmless};
+use super::{Change, Creation, Plan, Refusal, RoomPlan};
+use crate::report::{Outcome, Report};
+
+/// How text is dressed.
+#[derive(Debug, Clone, Copy)]
+pub struct Dress {
+    colored: bool,
+}
+
+impl Dress {
+    /// Text with colours, or without.
+    #[must_use]
+    pub fn new(colored: bool) -> Self {
+        Self { colored }
+    }
+
+    fn paint(self, style: Style, text: &str) -> String {
+        if self.colored { format!("{style}{text}{style:#}") } else { text.to_owned() }
+    }
+
+    fn color(self, color: AnsiColor, text: &str) -> String {
+        self.paint(Style::new().fg_color(Some(color.into())), text)
+    }
+
+    fn bold(self, text: &str) -> String {
+        self.paint(Style::new().bold(), text)
+    }
+}
+
+/// The plan: rooms with something to tell, a line for each change, then a summary.
+#[must_use]
+pub fn plan(plan: &Plan, refusals: &[Refusal], dress: Dress) -> String {
+    let mut text = String::new();
+    for warning in &plan.warnings {
+        let _ = writeln!(text, "{} {}", dress.color(AnsiColor::Yellow, "warning:"), harmless(warning));
+    }
+    for room in plan.rooms.iter().filter(|room| room.is_worth_telling()) {
+        if !text.is_empty() {
+            text.push('\n');
+        }
+        room_plan(&mut text, room, dress);
+    }
+    if !refusals.is_empty() {
+        if !text.is_empty() {
+            text.push('\n');
+        }
+        let _ = writeln!(text, "{}", dress.color(AnsiColor::Red, "The guard refused to remove anybody:"));
+        for refusal in refusals {
+            let _ = writeln!(text, "  {refusal}");
+        }
+        text.push_str(
+            "If these removals are right, repeat with --allow-kicks N, N being the number of kicks, or go room by room \
+             with --room ALIAS.\n",
+        );
+    }
+    if !text.is_empty() {
+        text.push('\n');
+    }
+    let _ = writeln!(text, "{}", dress.bold(&summary(plan)));
+    text
+}
+
+impl RoomPlan {
+    fn is_worth_telling(&self) -> bool {
+        !(self.changes.is_empty() && self.withheld.is_empty() && self.problems.is_empty() && self.warnings.is_empty())
+    }
+}
+
+fn room_plan(text: &mut String, room: &RoomPlan, dress: Dress) {
+    let id = room.room_id.as_ref().map_or_else(|| "no room yet".into(), |id| harmless(id.as_str()));
+    let _ = writeln!(text, "{}  {id}", dress.bold(&harmless(room.alias.as_str())));
+    for change in &room.changes {
+        for line in lines(change) {
+            let color = match line.mark {
+                '+' => AnsiColor::Green,
+                '-' => AnsiColor::Red,
+                _ => AnsiColor::Cyan,
+            };
+            let what = dress.color(color, &format!("{} {}", line.mark, line.what));
+            let _ = match line.why {
+                Some(why) => writeln!(text, "  {what}  ({why})"),
+                None => writeln!(text, "  {what}"),
+            };
+        }
+    }
+    for withheld in &room.withheld {
+        let what = format!("withheld: {}", withheld.change);
+        let _ = writeln!(text, "  . {what}  ({}; {})", withheld.change.reason(), withheld.why);
+    }
+    for problem in &room.problems {
+        let _ = writeln!(text, "  {} {problem}", dress.color(AnsiColor::Red, "! problem:"));
+    }
+    for warning in &room.warnings {
+        let _ = writeln!(text, "  {} {}", dress.color(AnsiColor::Yellow, "! warning:"), harmless(warning));
+    }
+}
+
+/// One line of a change: the mark in front, what is done, and why.
+struct Line {
+    mark: char,
+    what: String,
+    why: Option<String>,
+}
+
+fn lines(change: &Change) -> Vec<Line> {
+    let configured = |key: &str| Some(format!("[room] {key}"));
+    match change {
+        Change::Create(creation) => vec![Line { mark: '+', what: created(creation), why: None }],
+        Change::Join { .. } => vec![Line {
+            mark: '+',
+            what: "join the room".into(),
+            why: Some("invited; the next run plans the rest".into()),
+        }],
+        Change::Stamp(stamp) => {
+            let groups: Vec<String> = stamp.groups.iter().map(|group| format!("{} {}", group.idp, group.id)).collect();
+            let what = format!("mark the room as managed for {}", harmless(&groups.join(", ")));
+            vec![Line { mark: '~', what, why: None }]
+        }
+        Change::PowerLevels(change) => {
+            let users = change.users.iter().map(|user| Line {
+                mark: '~',
+                what: user.to_string(),
+                why: Some(user.reason.to_string()),
+            });
+            let permissions = change.permissions.iter().map(|permission| Line {
+                mark: '~',
+                what: permission.to_string(),
+                why: configured("permissions"),
+            });
+            users.chain(permissions).collect()
+        }
+        Change::HistoryVisibility { from, to } => {
+            let from = from.as_deref().map_or("not set".into(), harmless);
+            let what = format!("history visibility: {from} -> {to}");
+            vec![Line { mark: '~', what, why: configured("history_visibility") }]
+        }
+        Change::Name(name) => {
+            let what = format!("name: not set -> \"{}\"", harmless(name));
+            vec![Line { mark: '~', what, why: Some("from the alias".into()) }]
+        }
+        Change::Kick(kick) => vec![Line { mark: '-', what: kick.to_string(), why: Some(kick.reason.to_string()) }],
+        Change::Invite(invite) => {
+            vec![Line { mark: '+', what: invite.to_string(), why: Some(invite.reason.to_string()) }]
+        }
+    }
+}
+
+fn created(creation: &Creation) -> String {
+    let mut what = format!("create the room \"{}\"", harmless(&creation.name));
+    if let Some(version) = &creation.version {
+        let _ = write!(what, ", version {}", harmless(version.as_str()));
+    }
+    if creation.encryption {
+        what.push_str(", encrypted");
+    }
+    if let Some(visibility) = creation.history_visibility {
+        let _ = write!(what, ", history visibility {visibility}");
+    }
+    for (key, level) in &creation.permissions {
+        let _ = write!(what, ", permission {} {level}", harmless(&key.to_string()));
+    }
+    what
+}
+
+/// How many of each thing a plan holds.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Count {
+    /// Rooms to be created.
+    pub creations: usize,
+    /// People to be invited.
+    pub invites: usize,
+    /// People to be kicked.
+    pub kicks: usize,
+    /// Everything else that is to be changed.
+    pub others: usize,
+    /// What is withheld.
+    pub withheld: usize,
+    /// Problems.
+    pub problems: usize,
+    /// Warnings.
+    pub warnings: usize,
+}
+
+impl Count {
+    /// Counts a plan.
+    #[must_use]
+    pub fn of(plan: &Plan) -> Self {
+        let mut count = Self { warnings: plan.warnings.len(), ..Self::default() };
+        for room in &plan.rooms {
+            count.withheld += room.withheld.len();
+            count.problems += room.problems.len();
+            count.warnings += room.warnings.len();
+            for change in &room.changes {
+                match change {
+                    Change::Create(_) => count.creations += 1,
+                    Change::Invite(_) => count.invites += 1,
+                    Change::Kick(_) => count.kicks += 1,
+                    Change::PowerLevels(change) => count.others += change.users.len() + change.permissions.len(),
+                    Change::Join { .. } | Change::Stamp(_) | Change::HistoryVisibility { .. } | Change::Name(_) => {
+                        count.others += 1;
+                    }
+                }
+            }
+        }
+        count
+    }
+}
+
+fn summary(plan: &Plan) -> String {
+    let count = Count::of(plan);
+    let mut parts = Vec::new();
+    let mut part = |number: usize, one: &str, many: &str| {
+        if number > 0 {
+            parts.push(format!("{number} {}", if number == 1 { one } else { many }));
+        }
+    };
+    part(count.creations, "room to create", "rooms to create");
+    part(count.invites, "invite", "invites");
+    part(count.kicks, "kick", "kicks");
+    part(count.others, "other change", "other changes");
+    part(count.withheld, "change withheld", "changes withheld");
+    part(count.problems, "problem", "problems");
+    part(count.warnings, "warning", "warnings");
+    if plan.is_empty() {
+        parts.insert(0, "nothing to do".into());
+    }
+    let rooms = plan.rooms.len();
+    format!("{rooms} {}: {}.", if rooms == 1 { "room" } else { "rooms" }, parts.join(", "))
+}
+
+/// What became of a plan: a line for each change that was not made, then a summary.
+#[must_use]
+pub fn report(plan: &Plan, report: &Report, dress: Dress) -> String {
+    let mut text = String::new();
+    let (mut applied, mut already, mut skipped, mut failed) = (0, 0, 0, 0);
+    for room in plan.changing() {
+        let Some(outcomes) = report.rooms.get(&room.alias) else { continue };
+        for (change, outcome) in room.changes.iter().zip(outcomes) {
+            let (color, word, reason) = match outcome {
+                Outcome::Applied => {
+                    applied += 1;
+                    continue;
+                }
+                Outcome::AlreadyDone => {
+                    already += 1;
+                    continue;
+                }
+                Outcome::Skipped(reason) => {
+                    skipped += 1;
+                    (AnsiColor::Yellow, "skipped:", reason)
+                }
+                Outcome::Failed(reason) => {
+                    failed += 1;
+                    (AnsiColor::Red, "failed:", reason)
+                }
+            };
+            let what = show::brief(change);
+            let alias = harmless(room.alias.as_str());
+            let _ = writeln!(text, "{} {alias}: {what}: {}", dress.color(color, word), harmless(reason));
+        }
+    }
+    let mut parts = vec![format!("{applied} done")];
+    for (number, what) in [(already, "done already"), (skipped, "skipped"), (failed, "failed")] {
+        if number > 0 {
+            parts.push(format!("{number} {what}"));
+        }
+    }
+    let total = applied + already + skipped + failed;
+    let summary = format!("{total} {}: {}.", if total == 1 { "write" } else { "writes" }, parts.join(", "));
+    let _ = writeln!(text, "{}", dress.bold(&summary));
+    text
+}
