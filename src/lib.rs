@@ -1,6 +1,8 @@
 pub mod actual;
+pub mod apply;
 pub mod config;
 pub mod desired;
+pub mod matrix;
 pub mod naming;
 pub mod plan;
 pub mod power;
