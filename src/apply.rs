@@ -1,0 +1,229 @@
+//! Runs a plan: rooms side by side, the changes of a room in order.
+
+use std::collections::BTreeMap;
+use std::sync::{Mutex, PoisonError};
+
+use futures_util::{StreamExt as _, stream};
+use matrix_sdk::ruma::{OwnedRoomId, RoomAliasId, RoomId};
+
+use crate::matrix::{Done, WriteError, Writer};
+use crate::plan::{Change, Plan, RoomPlan};
+use crate::report::{Outcome, Report};
+use crate::watch::Watch;
+
+/// Somebody who can make a change.
+pub trait Effect: Sync {
+    /// Makes one change in a room. `room` is its ID, once there is a room.
+    fn apply(
+        &self,
+        alias: &RoomAliasId,
+        room: Option<&RoomId>,
+        change: &Change,
+    ) -> impl Future<Output = Result<Done, WriteError>> + Send;
+}
+
+impl Effect for Writer {
+    async fn apply(&self, alias: &RoomAliasId, room: Option<&RoomId>, change: &Change) -> Result<Done, WriteError> {
+        Self::apply(self, alias, room, change).await
+    }
+}
+
+/// Makes the changes of a plan, in at most `concurrency` rooms at once.
+///
+/// A change that fails does not keep the room's others from being tried, unless the room is not there or the account not
+/// in it. When nothing can be changed any more, what is left is skipped.
+pub async fn apply(plan: &Plan, effect: &impl Effect, concurrency: usize, watch: &dyn Watch) -> Report {
+    let rooms: Vec<_> = plan.changing().collect();
+    watch.begin("applying changes", rooms.iter().map(|room| room.changes.len()).sum());
+    let stopped = Stopped::default();
+    let rooms: BTreeMap<_, _> = stream::iter(rooms)
+        .map(|room| async { (room.alias.clone(), apply_room(room, effect, &stopped, watch).await) })
+        .buffer_unordered(concurrency.max(1))
+        .collect()
+        .await;
+    watch.end();
+    Report { rooms }
+}
+
+async fn apply_room(plan: &RoomPlan, effect: &impl Effect, stopped: &Stopped, watch: &dyn Watch) -> Vec<Outcome> {
+    let mut room = plan.room_id.clone();
+    let mut closed: Option<&str> = None;
+    let mut outcomes = Vec::with_capacity(plan.changes.len());
+    for change in &plan.changes {
+        let outcome = if let Some(why) = stopped.why() {
+            Outcome::Skipped(why)
+        } else if let Some(why) = closed {
+            Outcome::Skipped(why.to_owned())
+        } else {
+            let answer = effect.apply(&plan.alias, room.as_deref(), change).await;
+            outcome(answer, &mut room, stopped)
+        };
+        if !matches!(outcome, Outcome::Applied | Outcome::AlreadyDone) {
+            closed = closed.or(match change {
+                Change::Create(_) => Some("the room was not created"),
+                Change::Join { .. } => Some("the room was not joined"),
+                _ => None,
+            });
+        }
+        tracing::debug!(alias = %plan.alias, ?outcome, "change");
+        outcomes.push(outcome);
+        watch.step();
+    }
+    outcomes
+}
+
+fn outcome(answer: Result<Done, WriteError>, room: &mut Option<OwnedRoomId>, stopped: &Stopped) -> Outcome {
+    match answer {
+        Ok(Done::Applied) => Outcome::Applied,
+        Ok(Done::Already) => Outcome::AlreadyDone,
+        Ok(Done::Created(id)) => {
+            *room = Some(id);
+            Outcome::Applied
+        }
+        Ok(Done::AlreadyCreated(id)) => {
+            *room = Some(id);
+            Outcome::AlreadyDone
+        }
+        Err(WriteError::Failed(text)) => Outcome::Failed(text),
+        Err(WriteError::Skipped(text)) => Outcome::Skipped(text),
+        Err(WriteError::Stop(text)) => {
+            stopped.stop(&text);
+            Outcome::Failed(text)
+        }
+    }
+}
+
+/// Why nothing more is tried, once that is so.
+#[derive(Default)]
+struct Stopped(Mutex<Option<String>>);
+
+impl Stopped {
+    fn why(&self) -> Option<String> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    fn stop(&self, text: &str) {
+        let mut why = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        why.get_or_insert_with(|| format!("not tried, after this: {text}"));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use matrix_sdk::ruma::{room_alias_id, room_id};
+
+    use super::*;
+    use crate::actual::Stamp;
+    use crate::plan::{Creation, Headcount};
+    use crate::watch::Unwatched;
+
+    /// Answers by the name that a change gives, and writes down what it was asked.
+    #[derive(Default)]
+    struct Script(Mutex<Vec<String>>);
+
+    impl Effect for Script {
+        async fn apply(&self, alias: &RoomAliasId, room: Option<&RoomId>, change: &Change) -> Result<Done, WriteError> {
+            let what = match change {
+                Change::Create(creation) => creation.name.as_str(),
+                Change::Name(name) => name.as_str(),
+                _ => "join",
+            };
+            let seen = format!("{} {} {what}", alias.alias(), room.map_or("-", RoomId::as_str));
+            self.0.lock().unwrap().push(seen);
+            tokio::task::yield_now().await;
+            match what {
+                "created" => Ok(Done::Created(room_id!("!new:x").to_owned())),
+                "found" => Ok(Done::AlreadyCreated(room_id!("!old:x").to_owned())),
+                "already" => Ok(Done::Already),
+                "fails" => Err(WriteError::Failed("no".into())),
+                "skips" => Err(WriteError::Skipped("later".into())),
+                "stops" => Err(WriteError::Stop("token".into())),
+                _ => Ok(Done::Applied),
+            }
+        }
+    }
+
+    fn create(name: &str) -> Change {
+        Change::Create(Creation {
+            alias: room_alias_id!("#a:x").to_owned(),
+            name: name.into(),
+            version: None,
+            encryption: false,
+            history_visibility: None,
+            permissions: BTreeMap::new(),
+            power_levels: serde_json::Map::new(),
+            stamp: Stamp::default(),
+        })
+    }
+
+    fn name(name: &str) -> Change {
+        Change::Name(name.into())
+    }
+
+    fn room(alias: &RoomAliasId, id: Option<&RoomId>, changes: Vec<Change>) -> RoomPlan {
+        RoomPlan {
+            alias: alias.to_owned(),
+            room_id: id.map(ToOwned::to_owned),
+            headcount: Headcount::default(),
+            changes,
+            withheld: Vec::new(),
+            problems: std::collections::BTreeSet::default(),
+            warnings: std::collections::BTreeSet::default(),
+        }
+    }
+
+    async fn run(rooms: Vec<RoomPlan>) -> (Vec<Vec<Outcome>>, Vec<String>) {
+        let (script, plan) = (Script::default(), Plan { rooms, ..Plan::default() });
+        let report = apply(&plan, &script, 1, &Unwatched).await;
+        (report.rooms.into_values().collect(), script.0.into_inner().unwrap())
+    }
+
+    fn skipped(why: &str) -> Outcome {
+        Outcome::Skipped(why.into())
+    }
+
+    #[tokio::test]
+    async fn changes_go_in_order_into_the_room_that_was_created() {
+        let a = room_alias_id!("#a:x");
+        let (outcomes, seen) = run(vec![room(a, None, vec![create("created"), name("one"), name("already")])]).await;
+        assert_eq!(seen, ["a - created", "a !new:x one", "a !new:x already"]);
+        assert_eq!(outcomes, [[Outcome::Applied, Outcome::Applied, Outcome::AlreadyDone]]);
+        let (outcomes, seen) = run(vec![room(a, None, vec![create("found"), name("one")])]).await;
+        assert_eq!(seen, ["a - found", "a !old:x one"]);
+        assert_eq!(outcomes, [[Outcome::AlreadyDone, Outcome::Applied]]);
+    }
+
+    #[tokio::test]
+    async fn without_the_room_nothing_is_tried_in_it() {
+        let a = room_alias_id!("#a:x");
+        for (first, outcome) in [("fails", Outcome::Failed("no".into())), ("skips", skipped("later"))] {
+            let (outcomes, seen) = run(vec![room(a, None, vec![create(first), name("one"), name("two")])]).await;
+            assert_eq!(seen.len(), 1);
+            let why = "the room was not created";
+            assert_eq!(outcomes, [[outcome, skipped(why), skipped(why)]]);
+        }
+    }
+
+    #[tokio::test]
+    async fn another_failure_is_that_of_one_change() {
+        let id = room_id!("!r:x");
+        let rooms = vec![room(room_alias_id!("#a:x"), Some(id), vec![name("fails"), name("skips"), name("one")])];
+        let (outcomes, _) = run(rooms).await;
+        assert_eq!(outcomes, [[Outcome::Failed("no".into()), skipped("later"), Outcome::Applied]]);
+    }
+
+    #[tokio::test]
+    async fn what_ends_the_run_ends_it_in_all_rooms() {
+        let id = room_id!("!r:x");
+        let rooms = vec![
+            room(room_alias_id!("#a:x"), Some(id), vec![name("one"), name("stops"), name("two")]),
+            room(room_alias_id!("#b:x"), Some(id), vec![name("three")]),
+            room(room_alias_id!("#c:x"), Some(id), vec![]),
+        ];
+        let (outcomes, seen) = run(rooms).await;
+        assert_eq!(seen, ["a !r:x one", "a !r:x stops"]);
+        let left = skipped("not tried, after this: token");
+        let expected = [vec![Outcome::Applied, Outcome::Failed("token".into()), left.clone()], vec![left]];
+        assert_eq!(outcomes, expected, "a room without changes has no outcomes");
+    }
+}

@@ -1,0 +1,183 @@
+//! From the homeserver to [`Actual`].
+
+use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::sync::Arc;
+
+use futures_util::{StreamExt as _, TryStreamExt as _, stream};
+use matrix_sdk::ruma::api::client::alias::get_alias;
+use matrix_sdk::ruma::api::client::discovery::get_capabilities;
+use matrix_sdk::ruma::api::client::membership::joined_rooms;
+use matrix_sdk::ruma::api::client::room::get_summary;
+use matrix_sdk::ruma::api::client::state::{get_state_event_for_key, get_state_events};
+use matrix_sdk::ruma::events::StateEventType;
+use matrix_sdk::ruma::events::room::member::MembershipState;
+use matrix_sdk::ruma::{OwnedRoomAliasId, OwnedRoomId, OwnedServerName, RoomAliasId, RoomId, RoomVersionId, UserId};
+use serde_json::{Map, Value};
+
+use super::error::{Failure, What};
+use super::state;
+use super::wire::{Asked, Wire};
+use crate::actual::{Actual, ActualRoom, Membership, STAMP_TYPE, Stamp};
+use crate::watch::Watch;
+
+/// How many servers are named to the homeserver that could know about a room on another one.
+const VIA: usize = 3;
+
+/// Reads rooms, and can change nothing.
+#[derive(Debug, Clone)]
+pub struct Reader {
+    wire: Arc<Wire>,
+}
+
+impl Reader {
+    pub(super) fn new(wire: Arc<Wire>) -> Self {
+        Self { wire }
+    }
+
+    /// Reads what the aliases lead to: one request for all, and two for each room that the account has joined.
+    ///
+    /// A room that cannot be read is [`ActualRoom::Unreadable`] and does not keep the others from being read.
+    ///
+    /// # Errors
+    /// When the homeserver cannot be reached any more, or does not accept the access token any more.
+    pub async fn read(&self, aliases: &BTreeSet<OwnedRoomAliasId>, watch: &dyn Watch) -> Result<Actual, Failure> {
+        watch.begin("reading rooms", aliases.len());
+        let actual = self.read_all(aliases, watch).await;
+        watch.end();
+        actual
+    }
+
+    async fn read_all(&self, aliases: &BTreeSet<OwnedRoomAliasId>, watch: &dyn Watch) -> Result<Actual, Failure> {
+        let joined = &self.joined().await?;
+        let rooms: BTreeMap<_, _> = stream::iter(aliases)
+            .map(|alias| async move {
+                let room = match self.room(alias, joined).await {
+                    Err(failure) if failure.ends_the_run() => return Err(failure),
+                    Err(failure) => ActualRoom::Unreadable(failure.to_string()),
+                    Ok(room) => room,
+                };
+                watch.step();
+                Ok((alias.clone(), room))
+            })
+            .buffer_unordered(self.wire.concurrency)
+            .try_collect()
+            .await?;
+        let own = self.wire.me.server_name();
+        let is_to_be_created = |(alias, room): (&OwnedRoomAliasId, &ActualRoom)| {
+            *room == ActualRoom::Missing && alias.server_name() == own
+        };
+        let default_room_version =
+            if rooms.iter().any(is_to_be_created) { self.default_room_version().await? } else { None };
+        Ok(Actual { me: self.wire.me.clone(), default_room_version, rooms })
+    }
+
+    /// The rooms that the account has joined.
+    ///
+    /// # Errors
+    /// When the homeserver does not tell.
+    pub async fn joined(&self) -> Result<HashSet<OwnedRoomId>, Failure> {
+        let asked = Asked::read("asking which rooms the account has joined");
+        let answer = self.wire.ask(&asked, |client| client.send(joined_rooms::v3::Request::new())).await?;
+        Ok(answer.joined_rooms.into_iter().collect())
+    }
+
+    async fn room(&self, alias: &RoomAliasId, joined: &HashSet<OwnedRoomId>) -> Result<ActualRoom, Failure> {
+        let Some((id, servers)) = self.resolve(alias).await? else { return Ok(ActualRoom::Missing) };
+        if !joined.contains(&id) {
+            return self.not_joined(alias, id, servers).await;
+        }
+        let asked = Asked::read(format!("reading {alias} ({id})"));
+        let request = get_state_events::v3::Request::new(id.clone());
+        let answer = self.wire.ask(&asked, |client| client.send(request.clone())).await?;
+        let events: Result<Vec<Value>, _> =
+            answer.room_state.iter().map(|event| serde_json::from_str(event.json().get())).collect();
+        let room = events
+            .map_err(|error| error.to_string())
+            .and_then(|events| state::joined_room(id, &self.wire.me, &events))
+            .map_err(|why| Failure::new(What::Unintelligible, &format!("{}: {why}", asked.text)))?;
+        Ok(ActualRoom::Joined(Box::new(room)))
+    }
+
+    /// The room that an alias leads to, and the servers that know the room.
+    pub(super) async fn resolve(
+        &self,
+        alias: &RoomAliasId,
+    ) -> Result<Option<(OwnedRoomId, Vec<OwnedServerName>)>, Failure> {
+        let asked = Asked::read(format!("asking which room {alias} is"));
+        let request = get_alias::v3::Request::new(alias.to_owned());
+        match self.wire.ask(&asked, |client| client.send(request.clone())).await {
+            Ok(answer) => Ok(Some((answer.room_id, answer.servers))),
+            // A 404 without the code comes from something that is no homeserver: that room is not missing.
+            Err(failure) if failure.is_refusal(404, "M_NOT_FOUND") => Ok(None),
+            Err(failure) => Err(failure),
+        }
+    }
+
+    /// Asks whether the account is invited. Without `/sync` only the room's summary tells
+    /// (MSC3266, <https://spec.matrix.org/v1.16/client-server-api/#get_matrixclientv1room_summaryroomidoralias>).
+    async fn not_joined(
+        &self,
+        alias: &RoomAliasId,
+        id: OwnedRoomId,
+        mut servers: Vec<OwnedServerName>,
+    ) -> Result<ActualRoom, Failure> {
+        servers.truncate(VIA);
+        let asked = Asked::read(format!("asking whether the account is invited to {alias} ({id})"));
+        let request = get_summary::v1::Request::new(id.clone().into(), servers);
+        match self.wire.ask(&asked, |client| client.send(request.clone())).await {
+            Ok(answer) if answer.membership == Some(MembershipState::Invite) => Ok(ActualRoom::Invited(id)),
+            Ok(_) => Ok(ActualRoom::Outside(id)),
+            // The homeserver does not show the room, or has no summaries.
+            Err(Failure { what: What::Refused { .. } | What::Unintelligible, text }) => {
+                tracing::debug!(%alias, text, "no summary");
+                Ok(ActualRoom::Outside(id))
+            }
+            Err(failure) => Err(failure),
+        }
+    }
+
+    /// The version that rooms get when none is asked for, if the homeserver tells.
+    async fn default_room_version(&self) -> Result<Option<RoomVersionId>, Failure> {
+        let asked = Asked::read("asking for the default room version");
+        let request = get_capabilities::v3::Request::new();
+        match self.wire.ask(&asked, |client| client.send(request.clone())).await {
+            Ok(answer) => {
+                let versions = answer.capabilities.room_versions;
+                // What stands here when the homeserver tells nothing: version 1, which no homeserver has as its default.
+                Ok(if versions.is_default() { None } else { Some(versions.default) })
+            }
+            Err(failure) if failure.ends_the_run() => Err(failure),
+            Err(failure) => {
+                tracing::warn!(%failure, "the default room version is not known");
+                Ok(None)
+            }
+        }
+    }
+
+    /// The membership of somebody, as it is now. Whoever has no membership event has left.
+    pub(super) async fn membership(&self, room: &RoomId, user: &UserId) -> Result<Option<Membership>, Failure> {
+        let content = self.state_event(room, StateEventType::RoomMember, user.as_str()).await?;
+        Ok(content.map_or(Some(Membership::Leave), |content| state::membership(&content)))
+    }
+
+    /// The mark that a room bears now.
+    pub(super) async fn stamp(&self, room: &RoomId) -> Result<Option<Stamp>, Failure> {
+        let content = self.state_event(room, STAMP_TYPE.into(), self.wire.me.as_str()).await?;
+        Ok(content.and_then(|content| state::stamp(&content)))
+    }
+
+    async fn state_event(
+        &self,
+        room: &RoomId,
+        kind: StateEventType,
+        key: &str,
+    ) -> Result<Option<Map<String, Value>>, Failure> {
+        let asked = Asked::read(format!("reading {kind} of {room}"));
+        let request = get_state_event_for_key::v3::Request::new(room.to_owned(), kind, key.to_owned());
+        match self.wire.ask(&asked, |client| client.send(request.clone())).await {
+            Ok(answer) => Ok(serde_json::from_str(answer.event_or_content.get()).ok()),
+            Err(failure) if failure.is_refusal(404, "M_NOT_FOUND") => Ok(None),
+            Err(failure) => Err(failure),
+        }
+    }
+}

@@ -1,0 +1,258 @@
+//! From the state events of a room to what a plan needs of them. The events are hostile input: an event that is not what
+//! it should be is passed over where that is harmless, and makes the room unreadable where it is not.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use matrix_sdk::ruma::room_version_rules::AuthorizationRules;
+use matrix_sdk::ruma::{OwnedRoomId, OwnedUserId, RoomVersionId, UserId};
+use serde_json::{Map, Value};
+
+use crate::actual::{JoinedRoom, Member, Membership, STAMP_TYPE, Stamp};
+use crate::power::PowerLevels;
+
+type Object = Map<String, Value>;
+
+/// The state of a room that `me` has joined.
+///
+/// # Errors
+/// When the room's version is not known, or an event that everything rests on is missing or malformed.
+pub(crate) fn joined_room(id: OwnedRoomId, me: &UserId, events: &[Value]) -> Result<JoinedRoom, String> {
+    let state = State::of(events);
+    let create = state.get("m.room.create", "").ok_or("the room's state has no well-formed m.room.create")?;
+    let version = version(create.content)?;
+    let rules = version
+        .rules()
+        .ok_or_else(|| format!("inviter does not know the rules of room version {:?}", version.as_str()))?
+        .authorization;
+    let (creators, founder) = creators(create, &rules)?;
+    let levels = match state.events.get(&("m.room.power_levels", "")) {
+        None => None,
+        Some(event) => {
+            let content = event.get("content").and_then(Value::as_object);
+            Some(content.ok_or("the room's m.room.power_levels is malformed")?.clone())
+        }
+    };
+    let members = state.members();
+    if members.get(me).map(|member| member.membership) != Some(Membership::Join) {
+        return Err("the account of inviter has left the room meanwhile".into());
+    }
+    let text = |kind, key: &str| Some(state.get(kind, "")?.content.get(key)?.as_str()?.to_owned());
+    let replaced_by =
+        state.get("m.room.tombstone", "").map(|_| text("m.room.tombstone", "replacement_room").unwrap_or_default());
+    Ok(JoinedRoom {
+        id,
+        version,
+        power: PowerLevels::new(levels, creators, founder.as_deref()),
+        history_visibility: text("m.room.history_visibility", "history_visibility"),
+        name: text("m.room.name", "name").filter(|name| !name.is_empty()),
+        encrypted: text("m.room.encryption", "algorithm").is_some(),
+        replaced_by,
+        stamp: state.get(STAMP_TYPE, me.as_str()).and_then(|event| stamp(event.content)),
+        members,
+    })
+}
+
+/// The mark of `inviter`, if this is one.
+pub(crate) fn stamp(content: &Object) -> Option<Stamp> {
+    serde_json::from_value(Value::Object(content.clone())).ok()
+}
+
+/// The membership that the content of an `m.room.member` event gives.
+pub(crate) fn membership(content: &Object) -> Option<Membership> {
+    match content.get("membership")?.as_str()? {
+        "join" => Some(Membership::Join),
+        "invite" => Some(Membership::Invite),
+        "knock" => Some(Membership::Knock),
+        "leave" => Some(Membership::Leave),
+        "ban" => Some(Membership::Ban),
+        // The authorisation rules let no other value in.
+        _ => None,
+    }
+}
+
+/// State events by type and state key.
+struct State<'a> {
+    events: BTreeMap<(&'a str, &'a str), &'a Object>,
+}
+
+#[derive(Clone, Copy)]
+struct Event<'a> {
+    whole: &'a Object,
+    content: &'a Object,
+}
+
+impl<'a> State<'a> {
+    fn of(events: &'a [Value]) -> Self {
+        let keyed = |event: &'a Value| {
+            let event = event.as_object()?;
+            Some(((event.get("type")?.as_str()?, event.get("state_key")?.as_str()?), event))
+        };
+        Self { events: events.iter().filter_map(keyed).collect() }
+    }
+
+    fn get(&self, kind: &str, key: &str) -> Option<Event<'a>> {
+        let whole = self.events.get(&(kind, key))?;
+        Some(Event { whole, content: whole.get("content")?.as_object()? })
+    }
+
+    fn members(&self) -> BTreeMap<OwnedUserId, Member> {
+        let member = |((kind, key), whole): (&(&str, &str), &&'a Object)| {
+            if *kind != "m.room.member" {
+                return None;
+            }
+            let user = UserId::parse(*key).ok()?;
+            let membership = membership(whole.get("content")?.as_object()?)?;
+            let sender = sender(whole).unwrap_or_else(|| user.clone());
+            let since = whole.get("origin_server_ts").and_then(Value::as_u64).unwrap_or(0);
+            Some((user, Member { membership, sender, since }))
+        };
+        self.events.iter().filter_map(member).collect()
+    }
+}
+
+fn sender(event: &Object) -> Option<OwnedUserId> {
+    UserId::parse(event.get("sender")?.as_str()?).ok()
+}
+
+/// `room_version`, or the version of rooms that do not say
+/// (<https://spec.matrix.org/v1.16/client-server-api/#mroomcreate>).
+fn version(create: &Object) -> Result<RoomVersionId, String> {
+    let wrong = || "the room's version is malformed".to_owned();
+    match create.get("room_version") {
+        None => Ok(RoomVersionId::V1),
+        Some(value) => value.as_str().and_then(|text| RoomVersionId::try_from(text).ok()).ok_or_else(wrong),
+    }
+}
+
+/// The users who rank above all levels (room version 12 and later, MSC4289), and the one who made the room otherwise.
+fn creators(
+    create: Event<'_>,
+    rules: &AuthorizationRules,
+) -> Result<(BTreeSet<OwnedUserId>, Option<OwnedUserId>), String> {
+    let sender =
+        || sender(create.whole).ok_or_else(|| "the sender of the room's m.room.create is malformed".to_owned());
+    if !rules.explicitly_privilege_room_creators {
+        let named = || create.content.get("creator").and_then(Value::as_str).and_then(|user| UserId::parse(user).ok());
+        return Ok((BTreeSet::new(), if rules.use_room_create_sender { Some(sender()?) } else { named() }));
+    }
+    let mut creators = BTreeSet::from([sender()?]);
+    if rules.additional_room_creators
+        && let Some(additional) = create.content.get("additional_creators")
+    {
+        // Whom we do not recognise as a creator we might try to demote.
+        let user = |value: &Value| value.as_str().and_then(|user| UserId::parse(user).ok());
+        let additional: Option<Vec<_>> = additional.as_array().and_then(|users| users.iter().map(user).collect());
+        creators.extend(additional.ok_or("the room's additional_creators are malformed")?);
+    }
+    Ok((creators, None))
+}
+
+#[cfg(test)]
+mod tests {
+    use matrix_sdk::ruma::{room_id, user_id};
+    use serde_json::json;
+
+    use super::*;
+    use crate::power::Power;
+
+    fn event(kind: &str, key: &str, content: Value) -> Value {
+        json!({ "type": kind, "state_key": key, "sender": "@founder:x", "origin_server_ts": 7, "content": content })
+    }
+
+    fn read_with(create: Value, more: &[Value]) -> Result<JoinedRoom, String> {
+        let mut events =
+            vec![event("m.room.create", "", create), event("m.room.member", "@me:x", json!({ "membership": "join" }))];
+        events.extend(more.iter().cloned());
+        joined_room(room_id!("!r:x").to_owned(), user_id!("@me:x"), &events)
+    }
+
+    fn read(more: &[Value]) -> JoinedRoom {
+        read_with(json!({ "room_version": "11" }), more).unwrap()
+    }
+
+    #[test]
+    fn a_room_is_read() {
+        let stamp = json!({ "groups": [{ "idp": "corp", "id": "g" }] });
+        let room = read(&[
+            event("m.room.power_levels", "", json!({ "users": { "@a:x": 50 }, "kick": 60, "org.example": 1 })),
+            event("m.room.member", "@a:x", json!({ "membership": "invite" })),
+            event("m.room.name", "", json!({ "name": "Room" })),
+            event("m.room.history_visibility", "", json!({ "history_visibility": "shared" })),
+            event("m.room.encryption", "", json!({ "algorithm": "m.megolm.v1.aes-sha2" })),
+            event("m.room.tombstone", "", json!({ "replacement_room": "!new:x" })),
+            event(STAMP_TYPE, "@me:x", stamp.clone()),
+            event(STAMP_TYPE, "@other:x", json!({ "groups": [] })),
+        ]);
+        assert_eq!(room.version, RoomVersionId::V11);
+        assert_eq!(room.power.of(user_id!("@a:x")), Power::Level(50));
+        let invited = Member { membership: Membership::Invite, sender: user_id!("@founder:x").to_owned(), since: 7 };
+        assert_eq!(room.members.get(user_id!("@a:x")), Some(&invited));
+        assert_eq!(room.name.as_deref(), Some("Room"));
+        assert_eq!(room.history_visibility.as_deref(), Some("shared"));
+        assert!(room.encrypted);
+        assert_eq!(room.replaced_by.as_deref(), Some("!new:x"));
+        assert_eq!(room.stamp, serde_json::from_value(stamp).ok());
+    }
+
+    #[test]
+    fn who_made_the_room_depends_on_its_version() {
+        let (founder, named) = (user_id!("@founder:x"), user_id!("@named:x"));
+        let power = |create: Value| read_with(create, &[]).unwrap().power;
+        let old = power(json!({ "creator": "@named:x" }));
+        assert_eq!((old.of(named), old.of(founder)), (Power::Level(100), Power::Level(0)));
+        let eleven = power(json!({ "room_version": "11", "creator": "@named:x" }));
+        assert_eq!((eleven.of(named), eleven.of(founder)), (Power::Level(0), Power::Level(100)));
+        let twelve = power(json!({ "room_version": "12", "additional_creators": ["@named:x"] }));
+        assert_eq!((twelve.of(named), twelve.of(founder)), (Power::Creator, Power::Creator));
+    }
+
+    #[test]
+    fn a_room_without_its_foundations_cannot_be_read() {
+        for create in [
+            json!({ "room_version": "99" }),
+            json!({ "room_version": 11 }),
+            json!({ "room_version": "" }),
+            json!("11"),
+            json!({ "room_version": "12", "additional_creators": "@a:x" }),
+            json!({ "room_version": "12", "additional_creators": ["@a:x", 7] }),
+        ] {
+            assert!(read_with(create.clone(), &[]).is_err(), "{create}");
+        }
+        let me = user_id!("@me:x");
+        assert!(joined_room(room_id!("!r:x").to_owned(), me, &[]).is_err());
+        let broken = event("m.room.power_levels", "", json!([]));
+        assert!(read_with(json!({ "room_version": "11" }), &[broken]).is_err());
+        let left = event("m.room.member", "@me:x", json!({ "membership": "leave" }));
+        assert!(read_with(json!({ "room_version": "11" }), &[left]).unwrap_err().contains("left"));
+    }
+
+    #[test]
+    fn odd_events_are_passed_over() {
+        let plain = read(&[]);
+        let odd = read(&[
+            json!(null),
+            json!({ "type": "m.room.name" }),
+            json!({ "type": 1, "state_key": "", "content": {} }),
+            event("m.room.name", "", json!({ "name": ["Room"] })),
+            event("m.room.history_visibility", "", json!({ "history_visibility": {} })),
+            event("m.room.encryption", "", json!({})),
+            event("m.room.member", "no user", json!({ "membership": "join" })),
+            event("m.room.member", "@a:x", json!({ "membership": 1 })),
+            event("m.room.member", "@b:x", json!({ "membership": "admin" })),
+            event(STAMP_TYPE, "@me:x", json!({ "groups": 1 })),
+            event(STAMP_TYPE, "", json!({ "groups": [] })),
+            event("m.room.tombstone", "elsewhere", json!({})),
+        ]);
+        assert_eq!(plain, odd);
+        assert_eq!(read(&[event("m.room.tombstone", "", json!({}))]).replaced_by.as_deref(), Some(""));
+        assert_eq!(read(&[event("m.room.name", "", json!({ "name": "" }))]).name, None);
+    }
+
+    #[test]
+    fn odd_times_and_senders_of_memberships_do_not_matter() {
+        let mut event = event("m.room.member", "@a:x", json!({ "membership": "leave" }));
+        (event["origin_server_ts"], event["sender"]) = (json!("now"), json!(7));
+        let expected = Member { membership: Membership::Leave, sender: user_id!("@a:x").to_owned(), since: 0 };
+        assert_eq!(read(&[event]).members.get(user_id!("@a:x")), Some(&expected));
+    }
+}

@@ -1,0 +1,94 @@
+//! The one way by which requests leave.
+
+use std::hash::{BuildHasher as _, RandomState};
+use std::time::Duration;
+
+use matrix_sdk::ruma::OwnedUserId;
+use matrix_sdk::{Client, HttpError};
+
+use super::error::Failure;
+use super::pace::{Lane, Pace};
+
+/// A request, as far as its sending goes.
+#[derive(Debug, Clone)]
+pub(crate) struct Asked {
+    /// What it is for, in words: `inviting @a:x to #r:x`.
+    pub(crate) text: String,
+    lane: Lane,
+    attempts: u32,
+    person: Option<OwnedUserId>,
+}
+
+impl Asked {
+    /// A request that changes nothing and may be repeated.
+    pub(crate) fn read(text: impl Into<String>) -> Self {
+        Self { text: text.into(), lane: Lane::Read, attempts: 3, person: None }
+    }
+
+    /// A request that changes something, and does not change more when it arrives twice.
+    pub(crate) fn repeatable(lane: Lane, text: impl Into<String>) -> Self {
+        Self { lane, ..Self::read(text) }
+    }
+
+    /// A request that must not arrive twice.
+    pub(crate) fn once(lane: Lane, text: impl Into<String>) -> Self {
+        Self { attempts: 1, ..Self::repeatable(lane, text) }
+    }
+
+    /// Says that the homeserver may limit the request for the sake of this person.
+    pub(crate) fn about(self, person: OwnedUserId) -> Self {
+        Self { person: Some(person), ..self }
+    }
+}
+
+/// The connection to the homeserver.
+#[derive(Debug)]
+pub(crate) struct Wire {
+    pub(super) client: Client,
+    pub(super) me: OwnedUserId,
+    pub(super) concurrency: usize,
+    pub(super) server: String,
+    pub(super) pace: Pace,
+}
+
+impl Wire {
+    /// Sends a request, when the pace lets it, and again if that is harmless and may help.
+    pub(crate) async fn ask<T, F>(&self, asked: &Asked, request: impl Fn(&Client) -> F) -> Result<T, Failure>
+    where
+        F: IntoFuture<Output = Result<T, HttpError>>,
+    {
+        ask(&self.pace, asked, &self.server, || request(&self.client)).await
+    }
+}
+
+/// As [`Wire::ask`], for the one request that goes before there is a session.
+pub(super) async fn ask<T, F>(pace: &Pace, asked: &Asked, server: &str, request: impl Fn() -> F) -> Result<T, Failure>
+where
+    F: IntoFuture<Output = Result<T, HttpError>>,
+{
+    let mut attempt = 1;
+    loop {
+        let answer = pace
+            .run(&asked.text, asked.lane, asked.person.as_deref(), || {
+                let answer = request().into_future();
+                async { answer.await.map_err(|error| Failure::of(&asked.text, server, &error)) }
+            })
+            .await;
+        match answer {
+            Err(failure) if failure.may_pass() && attempt < asked.attempts => {
+                tracing::debug!(attempt, %failure, "trying again");
+                tokio::time::sleep(backoff(attempt)).await;
+                attempt += 1;
+            }
+            other => return other,
+        }
+    }
+}
+
+/// A wait that doubles with each attempt, and differs from one request to the next by up to a half.
+pub(super) fn backoff(attempt: u32) -> Duration {
+    let base = Duration::from_millis(300) * 2u32.pow(attempt.min(10) - 1);
+    // The hasher's keys are random, which is random enough here.
+    let jitter = u32::try_from(RandomState::new().hash_one(attempt) % 1000).unwrap_or(0);
+    base * (500 + jitter) / 1000
+}

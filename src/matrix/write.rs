@@ -1,0 +1,257 @@
+//! From one [`Change`] to one effect.
+
+use std::sync::Arc;
+
+use matrix_sdk::ruma::api::client::membership::{invite_user, join_room_by_id, kick_user};
+use matrix_sdk::ruma::api::client::room::create_room::v3 as create_room;
+use matrix_sdk::ruma::api::client::state::send_state_event;
+use matrix_sdk::ruma::events::StateEventType;
+use matrix_sdk::ruma::serde::Raw;
+use matrix_sdk::ruma::{OwnedRoomId, RoomAliasId, RoomId, UserId};
+use serde_json::{Value, json};
+
+use super::error::{Failure, What};
+use super::pace::Lane;
+use super::read::Reader;
+use super::wire::{Asked, Wire, backoff};
+use crate::actual::{Membership, STAMP_TYPE};
+use crate::plan::{Change, Creation};
+
+/// The reason that is given to who is removed, and to the room.
+const KICK_REASON: &str = "not in any group of this room";
+/// How often a lost answer is looked for.
+const LOOKS: u32 = 4;
+
+/// Changes rooms.
+#[derive(Debug, Clone)]
+pub struct Writer {
+    wire: Arc<Wire>,
+    reader: Reader,
+}
+
+/// A change that stands.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Done {
+    /// It was made.
+    Applied,
+    /// It had been made already.
+    Already,
+    /// The room was created.
+    Created(OwnedRoomId),
+    /// The room had been created already.
+    AlreadyCreated(OwnedRoomId),
+}
+
+/// A change that was not made.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum WriteError {
+    /// It failed; others may succeed.
+    #[error("{0}")]
+    Failed(String),
+    /// It was not tried; others may be.
+    #[error("{0}")]
+    Skipped(String),
+    /// It failed, and so would all others.
+    #[error("{0}")]
+    Stop(String),
+}
+
+impl From<Failure> for WriteError {
+    fn from(failure: Failure) -> Self {
+        match failure.what {
+            What::RateLimited { tried: false, .. } => Self::Skipped(failure.text),
+            _ if failure.ends_the_run() => Self::Stop(failure.text),
+            _ => Self::Failed(failure.text),
+        }
+    }
+}
+
+impl Writer {
+    pub(super) fn new(wire: Arc<Wire>) -> Self {
+        Self { reader: Reader::new(Arc::clone(&wire)), wire }
+    }
+
+    /// Makes one change in a room. `room` is the room's ID; there is none before [`Change::Create`].
+    ///
+    /// A change whose answer was lost is looked up before it is made again or given up.
+    ///
+    /// # Errors
+    /// When the change was not made, or nobody knows.
+    pub async fn apply(&self, alias: &RoomAliasId, room: Option<&RoomId>, change: &Change) -> Result<Done, WriteError> {
+        let place = |room: Option<&RoomId>| {
+            let room = room.ok_or_else(|| WriteError::Skipped(format!("{alias}: the room does not exist")))?;
+            Ok::<_, WriteError>(Place { alias: alias.to_owned(), id: room.to_owned() })
+        };
+        match change {
+            Change::Create(creation) => self.create(creation).await,
+            Change::Join { room_id } => self.join(&place(Some(room_id))?).await,
+            Change::Stamp(stamp) => {
+                let content = json!({ "groups": stamp.groups });
+                self.put(&place(room)?, STAMP_TYPE, self.wire.me.as_str(), content, "marking as managed").await
+            }
+            Change::PowerLevels(change) => {
+                let content = Value::Object(change.content.clone());
+                self.put(&place(room)?, "m.room.power_levels", "", content, "setting the power levels of").await
+            }
+            Change::HistoryVisibility { to, .. } => {
+                let content = json!({ "history_visibility": to.as_str() });
+                let what = "setting the history visibility of";
+                self.put(&place(room)?, "m.room.history_visibility", "", content, what).await
+            }
+            Change::Name(name) => {
+                self.put(&place(room)?, "m.room.name", "", json!({ "name": name }), "setting the name of").await
+            }
+            Change::Kick(kick) => self.kick(&place(room)?, &kick.user).await,
+            Change::Invite(invite) => self.invite(&place(room)?, &invite.user).await,
+        }
+    }
+
+    async fn create(&self, creation: &Creation) -> Result<Done, WriteError> {
+        let alias = &creation.alias;
+        // Nothing tells the homeserver that two requests are one: a repetition could make a second room.
+        let asked = Asked::once(Lane::Create, format!("creating {alias}"));
+        let request = create_request(creation, &self.wire.me)
+            .map_err(|error| WriteError::Failed(format!("{}: {error}", asked.text)))?;
+        match self.wire.ask(&asked, |client| client.send(request.clone())).await {
+            Ok(answer) => Ok(Done::Created(answer.room_id)),
+            Err(failure) if failure.is_refusal(400, "M_ROOM_IN_USE") => self.look_for(creation, failure, 1).await,
+            Err(failure) if failure.may_be_done() => self.look_for(creation, failure, LOOKS).await,
+            Err(failure) => Err(failure.into()),
+        }
+    }
+
+    /// Looks whether the room has come to be in spite of a failure, and is ours.
+    async fn look_for(&self, creation: &Creation, failure: Failure, looks: u32) -> Result<Done, WriteError> {
+        let alias = &creation.alias;
+        let mut known = String::new();
+        for look in 1..=looks {
+            if look > 1 {
+                tokio::time::sleep(backoff(look)).await;
+            }
+            known = match self.reader.resolve(alias).await {
+                Ok(None) => "the alias does not exist so far; the next run tries again if it does not appear".into(),
+                Err(error) => format!("whether the room was created is not known: {error}; the next run finds out"),
+                Ok(Some((id, _))) => match self.reader.stamp(&id).await {
+                    Ok(Some(stamp)) if stamp == creation.stamp => return Ok(Done::AlreadyCreated(id)),
+                    Ok(Some(_)) => format!("{id} has the alias, and bears the mark of other groups"),
+                    Ok(None) => format!("{id} has the alias, and bears no mark of inviter"),
+                    Err(error) if error.is_refusal(403, "") => {
+                        format!("{id} has the alias, and the account of inviter is not in that room")
+                    }
+                    Err(error) => format!("{id} has the alias, and whether it is ours is not known: {error}"),
+                },
+            };
+        }
+        Err(WriteError::Failed(format!("{failure}; {known}")))
+    }
+
+    async fn join(&self, place: &Place) -> Result<Done, WriteError> {
+        let asked = Asked::repeatable(Lane::Join, format!("joining {place}"));
+        let request = join_room_by_id::v3::Request::new(place.id.clone());
+        self.wire.ask(&asked, |client| client.send(request.clone())).await?;
+        Ok(Done::Applied)
+    }
+
+    async fn put(&self, place: &Place, kind: &str, key: &str, content: Value, what: &str) -> Result<Done, WriteError> {
+        let asked = Asked::repeatable(Lane::Send, format!("{what} {place}"));
+        let content = Raw::new(&content)
+            .map_err(|error| WriteError::Failed(format!("{}: {error}", asked.text)))?
+            .cast_unchecked();
+        let kind = StateEventType::from(kind);
+        let request = send_state_event::v3::Request::new_raw(place.id.clone(), kind, key.to_owned(), content);
+        self.wire.ask(&asked, |client| client.send(request.clone())).await?;
+        Ok(Done::Applied)
+    }
+
+    async fn invite(&self, place: &Place, user: &UserId) -> Result<Done, WriteError> {
+        let asked = Asked::repeatable(Lane::Send, format!("inviting {user} to {place}")).about(user.to_owned());
+        let recipient = invite_user::v3::InviteUserId::new(user.to_owned()).into();
+        let request = invite_user::v3::Request::new(place.id.clone(), recipient);
+        let Err(failure) = self.wire.ask(&asked, |client| client.send(request.clone())).await else {
+            return Ok(Done::Applied);
+        };
+        if !failure.is_refusal(403, "") && !failure.may_be_done() {
+            return Err(failure.into());
+        }
+        match self.reader.membership(&place.id, user).await {
+            Ok(Some(Membership::Join | Membership::Invite)) => Ok(Done::Already),
+            Ok(Some(Membership::Ban)) => {
+                Err(WriteError::Failed(format!("{}: not possible, since they are banned there", asked.text)))
+            }
+            Ok(_) => Err(failure.into()),
+            Err(error) => Err(unknown(&failure, &error)),
+        }
+    }
+
+    async fn kick(&self, place: &Place, user: &UserId) -> Result<Done, WriteError> {
+        let text = format!("removing {user} from {place}");
+        let asked = Asked::once(Lane::Send, text);
+        let mut request = kick_user::v3::Request::new(place.id.clone(), user.to_owned());
+        request.reason = Some(KICK_REASON.to_owned());
+        let mut attempt = 1;
+        loop {
+            let Err(failure) = self.wire.ask(&asked, |client| client.send(request.clone())).await else {
+                return Ok(Done::Applied);
+            };
+            if failure.is_refusal(403, "") || failure.may_be_done() {
+                match self.reader.membership(&place.id, user).await {
+                    Ok(Some(Membership::Leave | Membership::Ban)) => return Ok(Done::Already),
+                    Ok(_) => {}
+                    Err(error) => return Err(unknown(&failure, &error)),
+                }
+            }
+            if !failure.may_pass() || attempt == 3 {
+                return Err(failure.into());
+            }
+            tokio::time::sleep(backoff(attempt)).await;
+            attempt += 1;
+        }
+    }
+}
+
+/// A change of which nobody knows whether it was made.
+fn unknown(failure: &Failure, error: &Failure) -> WriteError {
+    if error.ends_the_run() {
+        return WriteError::Stop(error.to_string());
+    }
+    let known = if failure.may_be_done() { "; whether it was done all the same is not known" } else { "" };
+    WriteError::Failed(format!("{failure}{known}"))
+}
+
+/// A room, for a person and for the homeserver.
+struct Place {
+    alias: matrix_sdk::ruma::OwnedRoomAliasId,
+    id: OwnedRoomId,
+}
+
+impl std::fmt::Display for Place {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{} ({})", self.alias, self.id)
+    }
+}
+
+/// One request that makes the whole room
+/// (<https://spec.matrix.org/v1.16/client-server-api/#post_matrixclientv3createroom>).
+fn create_request(creation: &Creation, me: &UserId) -> Result<create_room::Request, serde_json::Error> {
+    let event = |kind: &str, key: &str, content: Value| {
+        Raw::new(&json!({ "type": kind, "state_key": key, "content": content })).map(Raw::cast_unchecked)
+    };
+    let mut request = create_room::Request::new();
+    request.room_alias_name = Some(creation.alias.alias().to_owned());
+    request.name = Some(creation.name.clone());
+    request.room_version.clone_from(&creation.version);
+    request.preset = Some(create_room::RoomPreset::PrivateChat);
+    request.initial_state.push(event(STAMP_TYPE, me.as_str(), json!({ "groups": creation.stamp.groups }))?);
+    if creation.encryption {
+        let content = json!({ "algorithm": "m.megolm.v1.aes-sha2" });
+        request.initial_state.push(event("m.room.encryption", "", content)?);
+    }
+    if let Some(visibility) = creation.history_visibility {
+        let content = json!({ "history_visibility": visibility.as_str() });
+        request.initial_state.push(event("m.room.history_visibility", "", content)?);
+    }
+    if !creation.power_levels.is_empty() {
+        request.power_level_content_override = Some(Raw::new(&creation.power_levels)?.cast_unchecked());
+    }
+    Ok(request)
+}
