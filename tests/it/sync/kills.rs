@@ -1,6 +1,7 @@
 //! A kill at any moment, followed by a normal run, ends in the same state.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use serde_json::{Value, json};
 
@@ -20,7 +21,7 @@ async fn scene(prefix: &str) -> (Scene, Inviter) {
     run(&scene.with_file(BEFORE, ""), &["sync"]).await.success();
     scene.accept("old", &people, &["alice", "bob"]).await;
     let room = scene.room("old").await;
-    scene.me.put_state(&room, "m.room.name", "", json!({})).await;
+    scene.me.put_state(&room, "m.room.name", "", json!({ "name": "" })).await;
     scene.recorder.clear();
     let inviter = scene.with_file(AFTER, MORE);
     (scene, inviter)
@@ -49,6 +50,18 @@ async fn state(scene: &Scene) -> Vec<String> {
     }
     seen.push(format!("{rooms} rooms"));
     seen
+}
+
+/// Waits until the homeserver has answered what other rooms had under way: it goes on with a request whose sender is gone.
+async fn homeserver_is_quiet(scene: &Scene, never_asked: usize) {
+    for _ in 0..500 {
+        let open = scene.recorder.requests().iter().filter(|request| request.status.is_none()).count();
+        if open <= never_asked {
+            return;
+        }
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    panic!("the homeserver does not answer: {:#?}", scene.recorder.requests());
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -85,6 +98,7 @@ async fn a_kill_at_any_request_followed_by_a_normal_run_ends_in_the_same_state()
             inviter.spawn(&["sync", "--kick"], &victim).wait().await.killed();
             kills += 1;
             scene.recorder.forward_all();
+            homeserver_is_quiet(&scene, usize::from(!after)).await;
             run(&inviter, &["sync", "--kick"]).await.success();
             assert_eq!(
                 state(&scene).await,

@@ -113,7 +113,7 @@ async fn a_room_is_born_with_its_settings_and_follows_them_later() {
         assert!(summary(&again).starts_with("1 room: nothing to do"), "{again}");
 
         let changed = scene.with_file(&[("ops", &["alice*"])], &settings("shared", 70));
-        scene.me.put_state(&room, "m.room.name", "", json!({})).await;
+        scene.me.put_state(&room, "m.room.name", "", json!({ "name": "" })).await;
         let run_changed = run(&changed, &["sync"]).await.success();
         assert_eq!(summary(&run_changed), "3 writes: 3 done.");
         assert_eq!(state("m.room.history_visibility").await.unwrap()["history_visibility"], "shared");
