@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use super::entry::hexadecimal;
+
 /// A distinguished name (RFC 4514) in normal form: two spellings of one name are equal.
 ///
 /// Attribute types are lower case and have their short name; values are without case, and without the spaces that
@@ -108,7 +110,7 @@ impl Reader<'_> {
             Value::Text(text) => push_escaped(&mut part, &folded(&text)),
             Value::Binary(bytes) => {
                 part.push('#');
-                part.extend(bytes.iter().map(|byte| format!("{byte:02x}")));
+                part.push_str(&hexadecimal(&bytes));
             }
         }
         Ok(part)
@@ -387,8 +389,8 @@ mod tests {
 
         #[test]
         fn every_value_survives_escaping(value in "[^\u{0}]{1,20}") {
-            let escaped: String = value.bytes().map(|byte| format!("\\{byte:02x}")).collect();
-            let hex: String = value.bytes().map(|byte| format!("{byte:02x}")).collect();
+            let escaped: String = value.bytes().flat_map(|byte| ["\\".into(), hexadecimal(&[byte])]).collect();
+            let hex = hexadecimal(value.as_bytes());
             let ber = format!("#04{:02x}{hex}", value.len());
             prop_assume!(value.len() < 0x80);
             prop_assert_eq!(Dn::parse(&format!("cn={escaped}")), Dn::parse(&format!("cn={ber}")));

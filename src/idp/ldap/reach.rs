@@ -155,3 +155,6 @@ impl Directory<'_> {
         self.notices.extend(notices);
     }
 }
+
+#[cfg(test)]
+mod tests;
