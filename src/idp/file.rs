@@ -240,14 +240,14 @@ mod tests {
                 "r.toml:3:17: expected a username, not \" \"",
             ),
             ("r.toml", "rooms = 1\n", "r.toml:1:9: invalid type: integer `1`, expected a sequence"),
-            ("r.toml", "[[rooms]\n", "r.toml:1:8: unclosed array table, expected `]`"),
+            ("r.toml", "[[rooms]\n", "r.toml:1:9: unclosed array table, expected `]`"),
             (
                 "r.json",
                 "{\"rooms\": [{\"alias\": \"#a:b\",\n \"member\": []}]}",
                 "r.json:2:9: unknown field `member`, expected one of `alias`, `id`, `members`, `moderators`",
             ),
             ("r.json", "{\"rooms\": [\n{}]}", "r.json:2:2: missing field `alias`"),
-            ("r.json", "{\"rooms\": [{\"alias\": 7}]}", "r.json:1:23: expected a string"),
+            ("r.json", "{\"rooms\": [{\"alias\": 7}]}", "r.json:1:22: expected a string"),
             ("r.json", "{", "r.json:1:1: EOF while parsing an object"),
             ("r.yaml", "", "r.yaml: expected a file that ends in .toml or .json"),
         ] {

@@ -220,8 +220,11 @@ impl Answer {
                         (bind_password_file)"
                 .into(),
             (7 | 48, _) => "This account may not bind with a password: give another with bind_dn".into(),
+            (32, Step::Search { key, .. }) if anonymous => {
+                format!("{key} names no entry that {who} may see: check its spelling, or say who asks with bind_dn")
+            }
             (32, Step::Search { key, .. }) => {
-                format!("{key} names no entry that {who} may see: check its spelling, and what they may read")
+                format!("{key} names no entry that {who} may see: check its spelling, and the access rights there")
             }
             (34, Step::Search { key, .. }) => format!("{key} is no distinguished name for this server: check it"),
             (34, Step::Bind(_)) => "bind_dn is no distinguished name for this server: check it".into(),
@@ -297,7 +300,7 @@ mod tests {
         assert_eq!(
             failure.to_string(),
             "cannot search below \"ou=x\" with (a=b): the server answered noSuchObject (32), \"what[2J\". user_base \
-             names no entry that the account in bind_dn may see: check its spelling, and what they may read"
+             names no entry that the account in bind_dn may see: check its spelling, and the access rights there"
         );
     }
 

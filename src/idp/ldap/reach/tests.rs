@@ -38,7 +38,8 @@ fn snapshot(people: Vec<Entry>, groups: Vec<Entry>, others: &[(&str, Lookup)]) -
     let idp = idp();
     let wanted = |name: &str| name.starts_with('x');
     let mut directory = Directory::new(&idp, &wanted);
-    directory.fill(people, groups).unwrap();
+    directory.add_people(people).unwrap();
+    directory.add_groups(groups).unwrap();
     loop {
         let unknown = directory.unknown();
         if unknown.is_empty() {
@@ -79,7 +80,8 @@ fn only_what_wanted_groups_reach_is_looked_up() {
     let wanted = |name: &str| name == "x";
     let mut directory = Directory::new(&idp, &wanted);
     let groups = vec![group("x", &["cn=y", "cn=a"]), group("y", &["cn=A", "cn=b"]), group("z", &["cn=c"])];
-    directory.fill(vec![person("alice")], groups).unwrap();
+    directory.add_people([person("alice")]).unwrap();
+    directory.add_groups(groups).unwrap();
     let names: Vec<_> = directory.unknown().into_iter().map(|(_, name)| name).collect();
     assert_eq!(names, ["cn=A", "cn=b"]);
 }
