@@ -33,7 +33,7 @@ fn idp(connection: &str, more: &str) -> Idp {
     );
     for (key, value) in [("group_base", "ou=groups"), ("user_base", "ou=people")] {
         if !text.contains(key) {
-            text.push_str(&format!("\n{key} = \"{value},dc=example,dc=com\"\n"));
+            text += format!("\n{key} = \"{value},dc=example,dc=com\"\n").as_str();
         }
     }
     Config::parse(Path::new("inviter.toml"), &text).unwrap().idps.remove(0)
@@ -186,10 +186,8 @@ fn names_are_compared_whatever_their_spelling() {
         ("f", r"cn=\ space", r"cn=\20Space"),
         ("g", r"cn=M\C3\BCller", r"cn=M\C3\9CLLER"),
         ("h", "cn=x+uid=h", "UID=H + CN=X"),
-        ("i", "cn=hex", "cn=#0403686578"),
-        ("j", "2.5.4.3=oid", "commonName=OID"),
-        ("k", r"cn=stra\C3\9Fe", r"cn=STRASSE"),
-        ("l", r"cn=\EF\AC\81sh", r"cn=fish"),
+        ("i", "2.5.4.3=oid", "commonName=OID"),
+        ("j", r"cn=\EF\AC\81sh", r"cn=fish"),
     ];
     let base = "ou=people,dc=example,dc=com";
     for (uid, rdn, _) in spellings {

@@ -1,6 +1,7 @@
 //! Everything that is tested from outside, and against real servers; `tests/setup` installs them.
 
 mod config;
+mod file_idp;
 mod ldap;
 mod planner;
 mod servers;

@@ -69,9 +69,9 @@ fn username(entry: &Entry, attribute: &str) -> Result<String, String> {
         [name] => Ok((*name).to_owned()),
         [..] => {
             let naming = dn::naming_values(&entry.dn, attribute);
-            let named = |name: &&&str| naming.iter().any(|naming| naming.trim().to_lowercase() == name.to_lowercase());
-            let mut named = names.iter().filter(named);
-            match (named.next(), named.next()) {
+            let in_dn = |name: &&&str| naming.iter().any(|value| value.trim().to_lowercase() == name.to_lowercase());
+            let mut meant = names.iter().filter(in_dn);
+            match (meant.next(), meant.next()) {
                 (Some(name), None) => Ok((*name).to_owned()),
                 _ => Err(format!("has {} values of {attribute}, and its DN does not say which is meant", names.len())),
             }

@@ -40,7 +40,7 @@ impl Session {
                 Ok(Ok(Ok(answer))) => Some(Problem::Answer(Answer::at(&step, false, answer.rc, answer.text))),
                 Ok(Ok(Err(error))) => Some(session.problem(error).await),
                 Ok(Err(_)) => Some(Problem::Malformed("an answer that is no LDAP result".into())),
-                Err(_) => Some(Problem::OperationTimeout { after: idp.operation_timeout, entries: 0 }),
+                Err(_) => Some(Problem::OperationTimeout { after: idp.operation_timeout, entries: None }),
             };
             if let Some(problem) = problem {
                 return Err(LdapFailure { step, problem });
@@ -102,6 +102,10 @@ impl Session {
             Ok(Ok(Err(LdapError::Io { source }))) if source.to_string() == "decoding error" => {
                 Problem::Malformed("an answer that is no LDAP message".into())
             }
+            Ok(Ok(Err(LdapError::Io { source }))) if source.to_string() == "bytes remaining on stream" => {
+                Problem::Lost("the server closed it in the middle of an answer".into())
+            }
+            Ok(Ok(Err(LdapError::Io { source }))) => Problem::Lost(printable(&source.to_string())),
             Ok(Ok(Err(error))) => Problem::Lost(printable(&error.to_string())),
             // The library panics on messages that are malformed.
             Ok(Err(_)) => Problem::Malformed("an answer that is no LDAP message".into()),

@@ -13,7 +13,7 @@ pub(super) struct Entry {
 }
 
 impl Entry {
-    /// Reads a SearchResultEntry (RFC 4511, section 4.5.2), or says what is wrong with it.
+    /// Reads a `SearchResultEntry` (RFC 4511, section 4.5.2), or says what is wrong with it.
     pub(super) fn decode(tag: StructureTag) -> Result<Self, &'static str> {
         let mut parts = constructed(tag).ok_or("an entry is no sequence")?.into_iter();
         let dn = text(parts.next()).ok_or("the DN of an entry is no UTF-8 text")?;
@@ -27,7 +27,9 @@ impl Entry {
             attributes.entry(name.to_ascii_lowercase()).or_default().extend(values);
         }
         // The order of values is the server's whim (RFC 4511, section 4.1.7).
-        attributes.values_mut().for_each(|values| values.sort());
+        for values in attributes.values_mut() {
+            values.sort();
+        }
         Ok(Self { dn, attributes })
     }
 
@@ -85,8 +87,12 @@ fn guid_text(guid: [u8; 16]) -> String {
     text
 }
 
-fn hexadecimal(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+pub(super) fn hexadecimal(bytes: &[u8]) -> String {
+    bytes
+        .iter()
+        .flat_map(|byte| [byte >> 4, byte & 15])
+        .filter_map(|digit| char::from_digit(digit.into(), 16))
+        .collect()
 }
 
 fn constructed(tag: StructureTag) -> Option<Vec<StructureTag>> {

@@ -23,7 +23,7 @@ pub struct LdapFailure {
 pub enum Step {
     /// Connecting, with TLS from the start if the URL says so.
     Connect(Url),
-    /// Securing a connection with StartTLS.
+    /// Securing a connection with `StartTLS`.
     StartTls(Url),
     /// Binding as this DN.
     Bind(String),
@@ -124,21 +124,20 @@ pub enum Problem {
     #[error("{0}")]
     Answer(Answer),
     /// An operation took too long.
-    #[error(
-        "no complete answer after {}, with {entries} entries read. Try again, raise operation_timeout, or lower page_size",
-        humantime::format_duration(*after)
-    )]
+    #[error("no complete answer after {}{}", humantime::format_duration(*after), timeout_advice(*.entries))]
     OperationTimeout {
         /// How long that was.
         after: Duration,
-        /// How many entries had come.
-        entries: usize,
+        /// How many entries had come, in a search.
+        entries: Option<usize>,
     },
     /// The connection was lost.
     #[error("the connection was lost: {0}. Nothing is done with half an answer; try again")]
     Lost(String),
     /// The server sent something that cannot be read.
-    #[error("the server sent something that cannot be read: {0}. Is this an LDAP server? Its log may say more")]
+    #[error(
+        "the server sent something that cannot be read: {0}. Is this an LDAP server, and does its port want ldaps://?"
+    )]
     Malformed(String),
     /// There is nobody.
     #[error(
@@ -155,6 +154,15 @@ fn ca_advice(ca_file: Option<&PathBuf>) -> String {
     match ca_file {
         None => "If it is a private authority, give its certificate with ca_file".into(),
         Some(file) => format!("Neither is it signed by one in ca_file {}: is that the right file?", file.display()),
+    }
+}
+
+fn timeout_advice(entries: Option<usize>) -> String {
+    match entries {
+        None => ". Is the server overloaded? Try again, or raise operation_timeout".into(),
+        Some(entries) => {
+            format!(", with {entries} entries read. Try again, raise operation_timeout, or lower page_size")
+        }
     }
 }
 
@@ -212,8 +220,11 @@ impl Answer {
                         (bind_password_file)"
                 .into(),
             (7 | 48, _) => "This account may not bind with a password: give another with bind_dn".into(),
+            (32, Step::Search { key, .. }) if anonymous => {
+                format!("{key} names no entry that {who} may see: check its spelling, or say who asks with bind_dn")
+            }
             (32, Step::Search { key, .. }) => {
-                format!("{key} names no entry that {who} may see: check its spelling, and what they may read")
+                format!("{key} names no entry that {who} may see: check its spelling, and the access rights there")
             }
             (34, Step::Search { key, .. }) => format!("{key} is no distinguished name for this server: check it"),
             (34, Step::Bind(_)) => "bind_dn is no distinguished name for this server: check it".into(),
@@ -289,7 +300,7 @@ mod tests {
         assert_eq!(
             failure.to_string(),
             "cannot search below \"ou=x\" with (a=b): the server answered noSuchObject (32), \"what[2J\". user_base \
-             names no entry that the account in bind_dn may see: check its spelling, and what they may read"
+             names no entry that the account in bind_dn may see: check its spelling, and the access rights there"
         );
     }
 

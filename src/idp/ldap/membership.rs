@@ -5,10 +5,11 @@ use std::collections::{BTreeSet, HashMap};
 use super::account::{self, State};
 use super::dn::Dn;
 use super::entry::Entry;
+use super::node::{GroupNode, Node, Person, Rest};
 use super::search::Lookup;
 use crate::config::LdapIdp;
 use crate::idp::printable::printable;
-use crate::snapshot::{Account, SourceId};
+use crate::snapshot::Account;
 
 /// The object classes of groups that are found by looking up a member.
 const GROUP_CLASSES: [&str; 9] = [
@@ -43,45 +44,6 @@ pub(super) struct Directory<'a> {
     open: Vec<usize>,
 }
 
-pub(super) struct Node {
-    pub(super) dn: Dn,
-    /// The spelling of the server: of the entry, or else of the least of the values that name it.
-    pub(super) label: String,
-    known: bool,
-    pub(super) group: Option<GroupNode>,
-    pub(super) person: Option<Person>,
-    pub(super) rest: Rest,
-}
-
-/// What is known of an entry that is neither a group nor a person that the search found.
-pub(super) enum Rest {
-    Nothing,
-    /// No such entry.
-    Gone,
-    /// It cannot be told what this is.
-    Unclear(String),
-    /// The server's other spelling of a name.
-    Same(usize),
-}
-
-pub(super) enum Person {
-    Usable { id: Option<SourceId>, account: Account },
-    Locked,
-    Unclear(String),
-}
-
-#[derive(Default)]
-pub(super) struct GroupNode {
-    /// The names, if the search for groups found it.
-    pub(super) names: BTreeSet<String>,
-    pub(super) id: Option<SourceId>,
-    pub(super) members: BTreeSet<usize>,
-    /// Usernames that are nobody's.
-    pub(super) strangers: BTreeSet<String>,
-    /// Why there may be more members.
-    pub(super) flaws: BTreeSet<String>,
-}
-
 impl<'a> Directory<'a> {
     /// An empty directory; `wanted` tells the names of the groups that matter.
     pub(super) fn new(idp: &'a LdapIdp, wanted: &'a (dyn Fn(&str) -> bool + Sync)) -> Self {
@@ -103,21 +65,18 @@ impl<'a> Directory<'a> {
         self.notices.insert(text);
     }
 
-    /// Takes in the people first and then the groups.
-    pub(super) fn fill(
-        &mut self,
-        people: impl IntoIterator<Item = Entry>,
-        groups: impl IntoIterator<Item = Entry>,
-    ) -> Result<(), String> {
-        for entry in people {
-            self.add_person(&entry)?;
-        }
-        for entry in groups {
+    /// Takes in the people. They come before the groups, which may name them by username.
+    pub(super) fn add_people(&mut self, entries: impl IntoIterator<Item = Entry>) -> Result<(), String> {
+        entries.into_iter().try_for_each(|entry| self.add_person(&entry))
+    }
+
+    /// Takes in the groups.
+    pub(super) fn add_groups(&mut self, entries: impl IntoIterator<Item = Entry>) -> Result<(), String> {
+        for entry in entries {
             let at = self.enter(&entry)?;
             let names = entry.texts(&self.idp.group_name_attribute).map(str::to_owned).collect();
             self.add_group(at, &entry, names);
         }
-        self.reached = vec![false; self.nodes.len()];
         let wanted =
             |node: &Node| node.group.as_ref().is_some_and(|group| group.names.iter().any(|name| (self.wanted)(name)));
         self.open = (0..self.nodes.len()).filter(|at| self.nodes.get(*at).is_some_and(wanted)).collect();
@@ -293,28 +252,6 @@ impl<'a> Directory<'a> {
             tracing::debug!(dn = %printable(&entry.dn), "a member that user_filter or user_base leaves out");
         }
         Ok(at)
-    }
-}
-
-impl Node {
-    pub(super) fn leads_to(&self) -> impl Iterator<Item = usize> {
-        let same = if let Rest::Same(other) = self.rest { Some(other) } else { None };
-        self.group.iter().flat_map(|group| group.members.iter().copied()).chain(same)
-    }
-
-    pub(super) fn id(&self) -> Option<&str> {
-        match (&self.group, &self.person) {
-            (_, Some(Person::Usable { id: Some(id), .. })) => Some(id),
-            (Some(group), _) => group.id.as_deref(),
-            _ => None,
-        }
-    }
-
-    pub(super) fn puzzle(&self) -> &str {
-        match (&self.person, &self.rest) {
-            (Some(Person::Unclear(why)), _) | (_, Rest::Unclear(why)) => why,
-            _ => "",
-        }
     }
 }
 

@@ -9,6 +9,7 @@ mod dn;
 mod entry;
 mod error;
 mod membership;
+mod node;
 mod reach;
 mod search;
 mod tls;
@@ -75,7 +76,8 @@ async fn read(
         let step = step.clone();
         move |what| LdapFailure { step, problem: Problem::Malformed(what) }
     };
-    directory.fill(people.entries, groups.entries).map_err(malformed(&in_groups))?;
+    directory.add_people(people.entries).map_err(malformed(&among_people))?;
+    directory.add_groups(groups.entries).map_err(malformed(&in_groups))?;
     loop {
         let unknown = directory.unknown();
         if unknown.is_empty() {

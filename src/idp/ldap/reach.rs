@@ -2,7 +2,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::membership::{Directory, Node, Person, Rest};
+use super::membership::Directory;
+use super::node::{Node, Person, Rest};
 use crate::idp::printable::{few, printable};
 use crate::snapshot::{Group, Members, Snapshot, SourceId};
 
@@ -155,3 +156,6 @@ impl Directory<'_> {
         self.notices.extend(notices);
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -137,9 +137,10 @@ impl Session {
         match timeout(self.operation_timeout, reading).await {
             Ok(Ok(page)) => page,
             Ok(Err(error)) => Err(self.problem(error).await),
-            Err(_) => {
-                Err(Problem::OperationTimeout { after: self.operation_timeout, entries: count.load(Ordering::Relaxed) })
-            }
+            Err(_) => Err(Problem::OperationTimeout {
+                after: self.operation_timeout,
+                entries: Some(count.load(Ordering::Relaxed)),
+            }),
         }
     }
 

@@ -78,7 +78,7 @@ pub(super) fn problem(error: &io::Error, host: &str, idp: &LdapIdp) -> Problem {
             Problem::WrongName { host: printable(host), presented: Vec::new() }
         }
         Error::InvalidCertificate(CertificateError::NotValidForNameContext { presented, .. }) => {
-            Problem::WrongName { host: printable(host), presented: presented.clone() }
+            Problem::WrongName { host: printable(host), presented: presented.iter().map(|name| bare(name)).collect() }
         }
         Error::InvalidCertificate(
             cause @ (CertificateError::Expired
@@ -89,6 +89,12 @@ pub(super) fn problem(error: &io::Error, host: &str, idp: &LdapIdp) -> Problem {
         Error::InvalidMessage(_) => Problem::NoTls,
         other => Problem::Tls(printable(&other.to_string())),
     }
+}
+
+/// The name in `DnsName("example.com")`, as the library writes the names of a certificate.
+fn bare(name: &str) -> String {
+    let inner = name.split_once('(').and_then(|(_, rest)| rest.strip_suffix(')'));
+    inner.unwrap_or(name).trim_matches('"').to_owned()
 }
 
 /// Verifies that the certificate is for one address.

@@ -1,0 +1,112 @@
+use proptest::prelude::*;
+
+use super::*;
+
+fn dn(text: &str) -> String {
+    Dn::parse(text).unwrap_or_else(|NotADn| panic!("{text:?} is no DN")).to_string()
+}
+
+#[test]
+fn spellings_of_one_name_are_equal() {
+    for (left, right) in [
+        ("CN=Alice,DC=Example,DC=com", "cn=alice,dc=example,dc=com"),
+        ("cn=alice , dc = example,  dc=com ", "cn=alice,dc=example,dc=com"),
+        (r"cn=Doe\, Alice,dc=com", r"cn=doe\2C alice,dc=com"),
+        (r"cn=Doe\, Alice,dc=com", r#"cn="Doe, Alice",dc=com"#),
+        (r"cn=a\+b,dc=com", r"cn=a\2Bb,dc=com"),
+        (r"cn=\#1,dc=com", r"cn=\231,dc=com"),
+        (r"cn=\ alice\ ,dc=com", "cn=alice,dc=com"),
+        (r"cn=a  b,dc=com", "cn=A b,dc=com"),
+        (r"cn=a\20\20b,dc=com", "cn=A b,dc=com"),
+        (r"cn=M\C3\BCller,dc=com", "cn=MÜLLER,dc=com"),
+        ("cn=#0405416C696365,dc=com", "cn=Alice,dc=com"),
+        ("cn=#0c05416c696365 ,dc=com", "cn=alice,dc=com"),
+        ("2.5.4.3=alice,0.9.2342.19200300.100.1.25=com", "cn=alice,dc=com"),
+        ("OID.2.5.4.3=alice,dc=com", "commonName=alice,domainComponent=com"),
+        ("userid=alice,dc=com", "uid=alice,dc=com"),
+        ("cn=alice;dc=com", "cn=alice,dc=com"),
+        ("uid=a+cn=b,dc=com", "CN=B + UID=A,dc=com"),
+        ("cn=a=b,dc=com", r"cn=a\3Db,dc=com"),
+        ("cn=ΟΔΟΣ,dc=com", "cn=οδοσ,dc=com"),
+    ] {
+        assert_eq!(dn(left), dn(right), "{left} and {right}");
+    }
+}
+
+#[test]
+fn different_names_stay_different() {
+    for (left, right) in [
+        ("cn=a,dc=com", "uid=a,dc=com"),
+        (r"cn=a\,dc\=com", "cn=a,dc=com"),
+        (r"cn=a\+uid\=b,dc=com", "cn=a+uid=b,dc=com"),
+        ("cn=a,ou=b", "ou=b,cn=a"),
+        (r"cn=\#0401", "cn=#040161"),
+        ("cn=ab", "cn=a b"),
+        ("cn=ü", "cn=u"),
+        ("cn=#0101ff", r"cn=\#0101ff"),
+    ] {
+        assert_ne!(dn(left), dn(right), "{left} and {right}");
+    }
+}
+
+#[test]
+fn what_is_no_name_is_refused() {
+    for text in [
+        "alice",
+        "=alice",
+        "cn",
+        "cn=alice,",
+        "cn=alice,,dc=com",
+        "cn=alice+,dc=com",
+        r"cn=alice\",
+        r"cn=a\zb",
+        r#"cn="alice"#,
+        "cn=#0",
+        "cn=#",
+        "cn=#04zz",
+        r#"cn="a"b"#,
+        "alice@example.com",
+        "ü=a",
+    ] {
+        assert_eq!(Dn::parse(text), Err(NotADn), "{text}");
+    }
+}
+
+#[test]
+fn the_empty_name_is_a_name() {
+    assert!(Dn::parse("").is_ok_and(|dn| dn.is_empty()));
+    assert!(Dn::parse(" ").is_ok_and(|dn| dn.is_empty()));
+    assert!(!Dn::parse("cn=").unwrap().is_empty());
+}
+
+#[test]
+fn the_values_in_the_rdn_are_read() {
+    assert_eq!(naming_values(r"UID=Al\2Cice+cn=x,uid=other", "uid"), ["Al,ice"]);
+    assert_eq!(naming_values("cn=x,uid=other", "uid"), Vec::<String>::new());
+    assert_eq!(naming_values("nonsense", "uid"), Vec::<String>::new());
+}
+
+proptest! {
+    #[test]
+    fn reading_never_panics(text in "(?s).{0,60}") {
+        let _ = Dn::parse(&text);
+        let _ = naming_values(&text, "cn");
+    }
+
+    #[test]
+    fn names_with_odd_parts_never_panic(text in r#"(cn|uid|2\.5\.4\.3)? ?=?[#"a-f0-9\\,;+= <>ü\u{0}]{0,30}"#) {
+        if let Ok(dn) = Dn::parse(&text) {
+            prop_assert_eq!(Dn::parse(&dn.0), Ok(dn));
+        }
+    }
+
+    #[test]
+    fn every_value_survives_escaping(value in "[^\u{0}]{1,20}") {
+        let escaped: String = value.bytes().flat_map(|byte| ["\\".into(), hexadecimal(&[byte])]).collect();
+        let hex = hexadecimal(value.as_bytes());
+        let ber = format!("#04{:02x}{hex}", value.len());
+        prop_assume!(value.len() < 0x80);
+        prop_assert_eq!(Dn::parse(&format!("cn={escaped}")), Dn::parse(&format!("cn={ber}")));
+        prop_assert_eq!(Dn::parse(&format!("cn={}", ldap3::dn_escape(value.as_str()))), Dn::parse(&format!("cn={escaped}")));
+    }
+}
