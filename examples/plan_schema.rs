@@ -1,7 +1,9 @@
 //! Prints the JSON schema of what `inviter sync --format json` prints.
 
+use std::io::Write;
+
 fn main() -> Result<(), Box<dyn std::error::Error>> {
-    serde_json::to_writer_pretty(std::io::stdout(), &inviter::plan::json::Document::schema())?;
-    println!();
-    Ok(())
+    let mut out = std::io::stdout();
+    serde_json::to_writer_pretty(&mut out, &inviter::plan::json::Document::schema())?;
+    Ok(out.write_all(b"\n")?)
 }

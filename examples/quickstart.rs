@@ -1,5 +1,14 @@
 //! A tour of inviter between a real OpenLDAP and a real Synapse; `examples/quickstart.sh` starts it.
 
+#![allow(
+    unreachable_pub,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::print_stdout,
+    clippy::unused_self,
+    reason = "an example prints, and gives up where it cannot go on"
+)]
+
 use std::io::{Read, Write};
 use std::process::ExitCode;
 

@@ -7,5 +7,5 @@
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 tests/setup
-cargo build --locked
+cargo build --locked --bins --examples
 exec cargo run --quiet --locked --example quickstart -- "$@"

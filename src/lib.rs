@@ -13,6 +13,7 @@ pub mod matrix;
 pub mod naming;
 pub mod plan;
 pub mod power;
+pub mod printable;
 pub mod progress;
 pub mod report;
 pub mod snapshot;
@@ -145,7 +146,8 @@ impl<W: Write> Printer<'_, W> {
         match (self.format, report) {
             (Format::Json, report) => {
                 let document = plan::json::Document::new(plan, refusals, report);
-                self.print(&format!("{}\n", serde_json::to_string_pretty(&document)?))
+                let text = serde_json::to_string_pretty(&document)?;
+                self.print(&format!("{}\n", printable::harmless_json(&text)))
             }
             (Format::Text, Some(report)) if !plan.is_empty() => {
                 self.print(&plan::text::report(plan, report, self.dress))

@@ -5,7 +5,7 @@ use std::process::ExitCode;
 
 use clap::Parser;
 use inviter::cli::Cli;
-use inviter::plan::harmless;
+use inviter::printable::harmless;
 use inviter::progress::Bars;
 use inviter::report::Status;
 use tracing_subscriber::filter::{LevelFilter, Targets};

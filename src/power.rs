@@ -144,13 +144,13 @@ impl PowerLevels {
         for (key, value) in permissions {
             key.store(&mut content, *value);
         }
-        if !users.is_empty() {
-            let table = table_of(&mut content, "users");
-            for (user, wanted) in users {
-                match wanted {
-                    Some(wanted) => table.insert(user.to_string(), json!(wanted)),
-                    None => table.remove(user.as_str()),
-                };
+        for (user, wanted) in users {
+            match (wanted, content.get_mut("users")) {
+                (Some(wanted), _) => store_in(&mut content, "users", user.as_str(), json!(wanted)),
+                (None, Some(Value::Object(table))) => {
+                    table.remove(user.as_str());
+                }
+                (None, _) => {}
             }
         }
         content
@@ -184,10 +184,12 @@ impl PermissionKey {
     /// Writes the permission into the content of an event.
     pub fn store(&self, content: &mut Map<String, Value>, value: i64) {
         match self {
-            Self::Top(name) => content.insert(name.clone(), json!(value)),
-            Self::Event(name) => table_of(content, "events").insert(name.clone(), json!(value)),
-            Self::Notification(name) => table_of(content, "notifications").insert(name.clone(), json!(value)),
-        };
+            Self::Top(name) => {
+                content.insert(name.clone(), json!(value));
+            }
+            Self::Event(name) => store_in(content, "events", name, json!(value)),
+            Self::Notification(name) => store_in(content, "notifications", name, json!(value)),
+        }
     }
 }
 
@@ -201,15 +203,15 @@ impl fmt::Display for PermissionKey {
     }
 }
 
-/// The object at a key, made if it is missing and replaced if it is something else.
-fn table_of<'a>(content: &'a mut Map<String, Value>, key: &str) -> &'a mut Map<String, Value> {
-    let slot = content.entry(key).or_insert_with(|| json!({}));
-    if !slot.is_object() {
-        *slot = json!({});
-    }
-    match slot {
-        Value::Object(table) => table,
-        _ => unreachable!("the slot was just made an object"),
+/// Sets a value in the object at a key, which is made if it is missing and replaced if it is something else.
+fn store_in(content: &mut Map<String, Value>, key: &str, name: &str, value: Value) {
+    match content.get_mut(key) {
+        Some(Value::Object(table)) => {
+            table.insert(name.to_owned(), value);
+        }
+        _ => {
+            content.insert(key.to_owned(), json!({ name: value }));
+        }
     }
 }
 

@@ -1,6 +1,6 @@
 //! A TOML document whose every complaint names file, line, column and key.
 
-use std::fmt;
+use std::fmt::{self, Write as _};
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 
@@ -188,7 +188,7 @@ fn dotted<S: AsRef<str>>(path: &[S]) -> String {
     let mut text = String::new();
     for step in path.iter().map(AsRef::as_ref) {
         if step.bytes().all(|byte| byte.is_ascii_digit()) && !text.is_empty() {
-            text.push_str(&format!("[{step}]"));
+            let _ = write!(text, "[{step}]");
         } else {
             if !text.is_empty() {
                 text.push('.');

@@ -160,7 +160,7 @@ fn default_connect_timeout() -> Duration {
     Duration::from_secs(10)
 }
 fn default_operation_timeout() -> Duration {
-    Duration::from_secs(60)
+    Duration::from_mins(1)
 }
 fn default_page_size() -> i32 {
     500
@@ -302,7 +302,7 @@ fn filter<'de, D: Deserializer<'de>>(deserializer: D) -> Result<String, D::Error
     let text = String::deserialize(deserializer)?;
     match ldap3::parse_filter(&text) {
         Ok(_) => Ok(text),
-        Err(_) => {
+        Err(()) => {
             Err(de::Error::custom("expected a search filter in parentheses (RFC 4515), like (objectClass=person)"))
         }
     }

@@ -49,11 +49,11 @@ fn default_concurrency() -> usize {
 }
 
 fn default_timeout() -> Duration {
-    Duration::from_secs(60)
+    Duration::from_mins(1)
 }
 
 fn default_patience() -> Duration {
-    Duration::from_secs(15 * 60)
+    Duration::from_mins(15)
 }
 
 pub(super) fn read(document: &mut Document<'_>, folder: &Path) -> Result<Matrix, ConfigError> {

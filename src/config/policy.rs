@@ -31,7 +31,7 @@ impl Default for Policy {
     fn default() -> Self {
         Self {
             cautious: true,
-            reinvite_after: Duration::from_secs(24 * 60 * 60),
+            reinvite_after: Duration::from_hours(24),
             protected_users: Vec::new(),
             owners_outside_group: OwnersOutside::Ignore,
             adopt: false,

@@ -10,8 +10,8 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 use toml::Spanned;
 
-use super::printable::printable;
 use crate::config::FileIdp;
+use crate::printable::line;
 use crate::snapshot::{Account, Group, Members, Snapshot, SourceId, Standing};
 
 /// A file that is larger is none that a person wrote.
@@ -32,7 +32,7 @@ impl fmt::Display for FileError {
         if let Some((line, column)) = self.position {
             write!(f, ":{line}:{column}")?;
         }
-        write!(f, ": {}", printable(&self.message))
+        write!(f, ": {}", line(&self.message))
     }
 }
 
@@ -164,7 +164,7 @@ fn snapshot(rooms: Vec<Checked>, wanted: &dyn Fn(&str) -> bool) -> Snapshot {
         snapshot.accounts.extend(names.map(|name| (name.clone(), account(name))));
         snapshot.groups.push(Group {
             id: Some(room.id),
-            label: printable(&room.alias),
+            label: line(&room.alias),
             name: room.alias,
             members: Members::Known(room.members),
             owners: Some(Members::Known(room.moderators)),
@@ -175,7 +175,7 @@ fn snapshot(rooms: Vec<Checked>, wanted: &dyn Fn(&str) -> bool) -> Snapshot {
 }
 
 fn account(name: &str) -> Account {
-    Account { username: name.to_owned(), label: printable(name), standing: Standing::Active }
+    Account { username: name.to_owned(), label: line(name), standing: Standing::Active }
 }
 
 /// Line and column of an offset, both from 1.

@@ -2,7 +2,6 @@
 
 mod file;
 mod ldap;
-mod printable;
 
 use crate::config::{Idp, IdpKind};
 use crate::snapshot::Snapshot;

@@ -161,9 +161,9 @@ impl<'a> RoomPlanner<'a> {
         };
         self.plan.changes.push(Change::Create(creation));
         let users_default = settings.permissions.get(&PermissionKey::Top("users_default".into())).copied().unwrap_or(0);
-        let invited = self.wanted.members.iter().filter(|(user, _)| !self.is_exempt(user));
+        let newcomers = self.wanted.members.iter().filter(|(user, _)| !self.is_exempt(user));
         let invites: Vec<Change> =
-            invited.map(|(user, member)| Change::Invite(invite(user, member, users_default))).collect();
+            newcomers.map(|(user, member)| Change::Invite(invite(user, member, users_default))).collect();
         self.plan.changes.extend(invites);
     }
 

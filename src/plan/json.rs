@@ -6,7 +6,6 @@ use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::Value;
 
-use super::show;
 use super::text::Count;
 use super::{Change, HeldChange, Invite, Kick, LevelChange, Plan, Problem, Reason, Refusal, RoomPlan, Withheld};
 use crate::report::{Outcome, Report};
@@ -52,6 +51,7 @@ struct Summary {
     warnings: usize,
 }
 
+#[expect(clippy::struct_field_names, reason = "the word of the specification")]
 #[derive(Debug, Serialize, JsonSchema)]
 struct Room {
     /// The alias by which the identity providers name the room.
@@ -139,6 +139,7 @@ struct UserLevel {
     reason: Why,
 }
 
+#[expect(clippy::struct_field_names, reason = "it holds the name alone")]
 #[derive(Debug, Serialize, JsonSchema)]
 struct Permission {
     /// A key of `m.room.power_levels`, with `events.` or `notifications.` in front for those in there.
@@ -399,6 +400,6 @@ impl From<&Outcome> for Result {
             Outcome::Skipped(reason) => (Status::Skipped, Some(reason)),
             Outcome::Failed(reason) => (Status::Failed, Some(reason)),
         };
-        Self { status, message: message.map(|text| show::harmless(text).into_owned()) }
+        Self { status, message: message.cloned() }
     }
 }

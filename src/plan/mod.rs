@@ -19,7 +19,6 @@ use crate::power::{PermissionKey, Power};
 
 pub use compute::{Policy, Removals, compute};
 pub use guard::{Limits, Refusal, guard};
-pub use show::harmless;
 
 /// All that a run would do.
 #[derive(Debug, Clone, Default, PartialEq)]

@@ -4,8 +4,9 @@ use std::fmt::Write as _;
 
 use anstyle::{AnsiColor, Style};
 
-use super::show::{self, harmless};
+use super::show;
 use super::{Change, Creation, Plan, Refusal, RoomPlan};
+use crate::printable::harmless;
 use crate::report::{Outcome, Report};
 
 /// How text is dressed.

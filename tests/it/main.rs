@@ -1,5 +1,16 @@
 //! Everything that is tested from outside, and against real servers; `tests/setup` installs them.
 
+#![allow(
+    unreachable_pub,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::print_stdout,
+    clippy::too_many_lines,
+    clippy::unused_self,
+    clippy::unwrap_used,
+    reason = "a test that cannot go on panics, and nothing uses a test from outside"
+)]
+
 mod config;
 mod file_idp;
 mod ldap;

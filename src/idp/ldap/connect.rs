@@ -16,7 +16,7 @@ use url::{Host, Url};
 use super::error::{Answer, LdapFailure, Problem, Step};
 use super::tls;
 use crate::config::LdapIdp;
-use crate::idp::printable::printable;
+use crate::printable::line;
 
 /// A bound connection.
 pub(super) struct Session {
@@ -93,7 +93,7 @@ impl Session {
     pub(super) async fn problem(&self, error: LdapError) -> Problem {
         let driver = match error {
             LdapError::FilterParsing => return Problem::Filter,
-            LdapError::Io { source } => return Problem::Lost(printable(&source.to_string())),
+            LdapError::Io { source } => return Problem::Lost(line(&source.to_string())),
             _ => self.driver.lock().unwrap_or_else(PoisonError::into_inner).take(),
         };
         let Some(driver) = driver else { return Problem::Lost("it ended".into()) };
@@ -105,11 +105,11 @@ impl Session {
             Ok(Ok(Err(LdapError::Io { source }))) if source.to_string() == "bytes remaining on stream" => {
                 Problem::Lost("the server closed it in the middle of an answer".into())
             }
-            Ok(Ok(Err(LdapError::Io { source }))) => Problem::Lost(printable(&source.to_string())),
-            Ok(Ok(Err(error))) => Problem::Lost(printable(&error.to_string())),
+            Ok(Ok(Err(LdapError::Io { source }))) => Problem::Lost(line(&source.to_string())),
+            Ok(Ok(Err(error))) => Problem::Lost(line(&error.to_string())),
             // The library panics on messages that are malformed.
             Ok(Err(_)) => Problem::Malformed("an answer that is no LDAP message".into()),
-            Err(_) => Problem::Lost(printable(&error.to_string())),
+            Err(_) => Problem::Lost(line(&error.to_string())),
         }
     }
 
@@ -152,9 +152,9 @@ impl Target {
         let addresses: Vec<SocketAddr> = timeout_at(deadline, lookup_host((self.host.as_str(), self.port)))
             .await
             .map_err(|_| late("resolving the host name"))?
-            .map_err(|error| Problem::Dns { host: printable(&self.host), cause: error.to_string() })?
+            .map_err(|error| Problem::Dns { host: line(&self.host), cause: error.to_string() })?
             .collect();
-        let mut failure = Problem::Dns { host: printable(&self.host), cause: "it has no address".into() };
+        let mut failure = Problem::Dns { host: line(&self.host), cause: "it has no address".into() };
         let mut left = u32::try_from(addresses.len()).unwrap_or(u32::MAX);
         for address in addresses {
             // One address that swallows everything may not use up the time of the others.

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use url::Url;
 
-use crate::idp::printable::printable;
+use crate::printable::line;
 
 /// What was being done at a directory, and what came of it.
 #[derive(Debug, thiserror::Error)]
@@ -45,9 +45,9 @@ impl fmt::Display for Step {
         match self {
             Self::Connect(url) => write!(f, "cannot connect to {url}"),
             Self::StartTls(url) => write!(f, "cannot secure {url} with StartTLS"),
-            Self::Bind(dn) => write!(f, "cannot bind as \"{}\"", printable(dn)),
+            Self::Bind(dn) => write!(f, "cannot bind as \"{}\"", line(dn)),
             Self::Search { base, filter, .. } => {
-                write!(f, "cannot search below \"{}\" with {}", printable(base), printable(filter))
+                write!(f, "cannot search below \"{}\" with {}", line(base), line(filter))
             }
             Self::Lookup => f.write_str("cannot look up the members of groups"),
         }
@@ -167,7 +167,7 @@ fn timeout_advice(entries: Option<usize>) -> String {
 }
 
 fn for_names(presented: &[String]) -> String {
-    if presented.is_empty() { String::new() } else { format!(", but for {}", printable(&presented.join(", "))) }
+    if presented.is_empty() { String::new() } else { format!(", but for {}", line(&presented.join(", "))) }
 }
 
 /// A result of the server that is no success (RFC 4511, section 4.1.9).
@@ -184,7 +184,7 @@ pub struct Answer {
 impl fmt::Display for Answer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "the server answered {} ({})", name(self.code), self.code)?;
-        let text = printable(self.text.trim_matches(|c: char| c.is_whitespace() || c.is_control()));
+        let text = line(self.text.trim_matches(|c: char| c.is_whitespace() || c.is_control()));
         if !text.is_empty() {
             write!(f, ", \"{text}\"")?;
         }
@@ -299,7 +299,7 @@ mod tests {
         };
         assert_eq!(
             failure.to_string(),
-            "cannot search below \"ou=x\" with (a=b): the server answered noSuchObject (32), \"what[2J\". user_base \
+            "cannot search below \"ou=x\" with (a=b): the server answered noSuchObject (32), \"what\\u{1b}[2J\". user_base \
              names no entry that the account in bind_dn may see: check its spelling, and the access rights there"
         );
     }

@@ -8,7 +8,7 @@ use super::entry::Entry;
 use super::node::{GroupNode, Node, Person, Rest};
 use super::search::Lookup;
 use crate::config::LdapIdp;
-use crate::idp::printable::printable;
+use crate::printable::line;
 use crate::snapshot::Account;
 
 /// The object classes of groups that are found by looking up a member.
@@ -90,7 +90,7 @@ impl<'a> Directory<'a> {
         let person = match state {
             State::Usable { username, standing } => {
                 names.insert(username.to_lowercase());
-                let account = Account { username, label: printable(&entry.dn), standing };
+                let account = Account { username, label: line(&entry.dn), standing };
                 Person::Usable { id: entry.id(&self.idp.id_attributes), account }
             }
             State::Locked => Person::Locked,
@@ -142,7 +142,7 @@ impl<'a> Directory<'a> {
                         group.members.insert(self.intern(dn, name));
                     }
                     Err(_) => {
-                        let value = printable(value);
+                        let value = line(value);
                         group.flaws.insert(format!("the value \"{value}\" of {attribute} is no distinguished name"));
                     }
                 }
@@ -161,7 +161,7 @@ impl<'a> Directory<'a> {
 
     /// The node of an entry.
     fn enter(&mut self, entry: &Entry) -> Result<usize, String> {
-        let dn = Dn::parse(&entry.dn).map_err(|_| format!("an entry whose DN \"{}\" is none", printable(&entry.dn)))?;
+        let dn = Dn::parse(&entry.dn).map_err(|_| format!("an entry whose DN \"{}\" is none", line(&entry.dn)))?;
         let at = self.intern(dn, &entry.dn);
         if let Some(node) = self.nodes.get_mut(at) {
             if !node.known || entry.dn < node.label {
@@ -249,7 +249,7 @@ impl<'a> Directory<'a> {
                 node.rest = Rest::Unclear("has no objectClass that can be read".into());
             }
         } else {
-            tracing::debug!(dn = %printable(&entry.dn), "a member that user_filter or user_base leaves out");
+            tracing::debug!(dn = %line(&entry.dn), "a member that user_filter or user_base leaves out");
         }
         Ok(at)
     }

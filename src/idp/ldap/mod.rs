@@ -19,7 +19,7 @@ use futures_util::{StreamExt, TryStreamExt, stream};
 use self::connect::Session;
 use self::membership::Directory;
 use crate::config::LdapIdp;
-use crate::idp::printable::printable;
+use crate::printable::line;
 use crate::snapshot::Snapshot;
 
 pub use error::{Answer, LdapFailure, Problem, Step};
@@ -60,14 +60,14 @@ async fn read(
     if groups.entries.is_empty() {
         directory.notice(format!(
             "no group was found below \"{}\": check group_base and group_filter",
-            printable(&idp.group_base)
+            line(&idp.group_base)
         ));
     }
     for (found, base) in [(&groups, &idp.group_base), (&people, &idp.user_base)] {
         if found.references > 0 {
             directory.notice(format!(
                 "below \"{}\", {} continuation references to other servers were not followed",
-                printable(base),
+                line(base),
                 found.references
             ));
         }

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::membership::Directory;
 use super::node::{Node, Person, Rest};
-use crate::idp::printable::{few, printable};
+use crate::printable::{few, line};
 use crate::snapshot::{Group, Members, Snapshot, SourceId};
 
 impl Directory<'_> {
@@ -23,7 +23,7 @@ impl Directory<'_> {
             }
             round += 1;
             let (members, mut reasons) = self.reach(at, &mut seen, round, &ids, &mut unclear);
-            let label = printable(&node.label);
+            let label = line(&node.label);
             if names.len() > 1 {
                 let all = few(names.iter().map(|name| name.as_str()));
                 reasons.insert(format!("it has several names that stand for rooms: {all}"));
@@ -73,17 +73,17 @@ impl Directory<'_> {
             }
             if let Some(group) = &node.group {
                 let inside = |flaw: &String| {
-                    if at == start { flaw.clone() } else { format!("in \"{}\", {flaw}", printable(&node.label)) }
+                    if at == start { flaw.clone() } else { format!("in \"{}\", {flaw}", line(&node.label)) }
                 };
                 reasons.extend(group.flaws.iter().map(inside));
                 if let (Some(stranger), true) = (group.strangers.first(), self.nameless > 0) {
-                    let stranger = printable(stranger);
+                    let stranger = line(stranger);
                     reasons.insert(format!("memberUid \"{stranger}\" may be somebody whose username cannot be read"));
                 }
             }
             let mut puzzle = |why: &str| {
                 unclear.insert(at);
-                reasons.insert(format!("\"{}\" {why}", printable(&node.label)));
+                reasons.insert(format!("\"{}\" {why}", line(&node.label)));
             };
             match (&node.person, &node.rest) {
                 (Some(Person::Usable { .. }), _) => {
@@ -131,7 +131,7 @@ impl Directory<'_> {
                 .map(|node| node.label.as_str())
                 .collect();
             gone.sort_unstable();
-            let label = printable(&node.label);
+            let label = line(&node.label);
             if !gone.is_empty() {
                 let count = if gone.len() == 1 { "1 member".into() } else { format!("{} members", gone.len()) };
                 let gone = few(gone);
@@ -147,7 +147,7 @@ impl Directory<'_> {
         }
         if !unclear.is_empty() {
             let puzzles: BTreeSet<String> = (unclear.iter().filter_map(|at| self.nodes.get(*at)))
-                .map(|node| format!("\"{}\" {}", printable(&node.label), node.puzzle()))
+                .map(|node| format!("\"{}\" {}", line(&node.label), node.puzzle()))
                 .collect();
             let puzzles = few(puzzles.iter().map(String::as_str));
             notices

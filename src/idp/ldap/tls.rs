@@ -14,7 +14,7 @@ use rustls::{CertificateError, ClientConfig, DigitallySignedStruct, Error, RootC
 
 use super::error::Problem;
 use crate::config::LdapIdp;
-use crate::idp::printable::printable;
+use crate::printable::line;
 
 /// The settings of TLS: the system's authorities and those of the file are trusted. With an address, the
 /// certificate must be for that instead of the name that the library passes on.
@@ -40,7 +40,7 @@ fn roots(ca_file: Option<&Path>) -> Result<RootCertStore, Problem> {
     let system = rustls_native_certs::load_native_certs();
     roots.add_parsable_certificates(system.certs);
     if let Some(path) = ca_file {
-        let useless = |cause: String| Problem::CaFile { path: path.to_owned(), cause: printable(&cause) };
+        let useless = |cause: String| Problem::CaFile { path: path.to_owned(), cause: line(&cause) };
         let pem = std::fs::read(path).map_err(|error| useless(error.to_string()))?;
         let mut added = 0;
         for certificate in CertificateDer::pem_slice_iter(&pem) {
@@ -54,7 +54,7 @@ fn roots(ca_file: Option<&Path>) -> Result<RootCertStore, Problem> {
     }
     if roots.is_empty() {
         let causes: Vec<_> = system.errors.iter().map(ToString::to_string).collect();
-        let cause = if causes.is_empty() { "none was found".into() } else { printable(&causes.join("; ")) };
+        let cause = if causes.is_empty() { "none was found".into() } else { line(&causes.join("; ")) };
         return Err(Problem::NoAuthorities(cause));
     }
     Ok(roots)
@@ -67,7 +67,7 @@ pub(super) fn problem(error: &io::Error, host: &str, idp: &LdapIdp) -> Problem {
             io::ErrorKind::UnexpectedEof | io::ErrorKind::ConnectionReset if idp.url.scheme() == "ldaps" => {
                 Problem::NoTls
             }
-            _ => Problem::Lost(printable(&error.to_string())),
+            _ => Problem::Lost(line(&error.to_string())),
         };
     };
     match tls {
@@ -75,19 +75,19 @@ pub(super) fn problem(error: &io::Error, host: &str, idp: &LdapIdp) -> Problem {
             Problem::NotTrusted { ca_file: idp.ca_file.clone() }
         }
         Error::InvalidCertificate(CertificateError::NotValidForName) => {
-            Problem::WrongName { host: printable(host), presented: Vec::new() }
+            Problem::WrongName { host: line(host), presented: Vec::new() }
         }
         Error::InvalidCertificate(CertificateError::NotValidForNameContext { presented, .. }) => {
-            Problem::WrongName { host: printable(host), presented: presented.iter().map(|name| bare(name)).collect() }
+            Problem::WrongName { host: line(host), presented: presented.iter().map(|name| bare(name)).collect() }
         }
         Error::InvalidCertificate(
             cause @ (CertificateError::Expired
             | CertificateError::ExpiredContext { .. }
             | CertificateError::NotValidYet
             | CertificateError::NotValidYetContext { .. }),
-        ) => Problem::NotValidNow(printable(&cause.to_string())),
+        ) => Problem::NotValidNow(line(&cause.to_string())),
         Error::InvalidMessage(_) => Problem::NoTls,
-        other => Problem::Tls(printable(&other.to_string())),
+        other => Problem::Tls(line(&other.to_string())),
     }
 }
 

@@ -9,7 +9,7 @@ use proptest::prelude::*;
 
 use super::world::{alias, user};
 
-const BASE: &str = r##"
+const BASE: &str = r#"
 [matrix]
 homeserver = "https://matrix.example.com"
 access_token = "secret"
@@ -21,7 +21,7 @@ mxid_homeserver = "example.com"
 url = "ldaps://ldap.example.com"
 group_base = "ou=groups,dc=example,dc=com"
 user_base = "ou=people,dc=example,dc=com"
-"##;
+"#;
 
 fn config(more: &str) -> Config {
     Config::parse(Path::new("inviter.toml"), &format!("{BASE}{more}")).unwrap()

@@ -27,6 +27,7 @@ fn membership() -> impl Strategy<Value = Membership> {
     select(vec![Join, Join, Join, Invite, Leave, Ban, Knock])
 }
 
+#[expect(clippy::struct_excessive_bools, reason = "independent facts")]
 #[derive(Debug, Clone)]
 struct RoomFacts {
     wanted: Vec<(OwnedUserId, Option<i64>)>,

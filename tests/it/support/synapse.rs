@@ -194,7 +194,7 @@ fn configuration(folder: &Path, port: u16, options: &Options) -> String {
             "resources": [{ "names": ["client"] }],
         }],
     });
-    let Value::Object(fixed) = fixed else { unreachable!("the literal above is an object") };
+    let Value::Object(fixed) = fixed else { panic!("the literal above is an object") };
     // JSON values are YAML.
     let mut lines: Vec<_> = fixed.iter().map(|(key, value)| format!("{key}: {value}")).collect();
     lines.extend([limits.to_owned(), options.extra_config.clone()]);

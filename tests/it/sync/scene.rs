@@ -101,11 +101,11 @@ impl Scene {
     /// The section of the configuration for a directory.
     pub fn directory_section(&self, slapd: &Slapd) -> String {
         format!(
-            "[[idp]]\nname = \"corp\"\ntype = \"ldap\"\nmxid_homeserver = {:?}\nurl = {:?}\nca_file = {:?}\n\
+            "[[idp]]\nname = \"corp\"\ntype = \"ldap\"\nmxid_homeserver = {:?}\nurl = {:?}\nca_file = \"{}\"\n\
              bind_dn = {:?}\nbind_password = {:?}\ngroup_base = \"ou=groups,{base}\"\nuser_base = \"ou=people,{base}\"\n",
             self.synapse.server_name(),
             slapd.ldaps_url(),
-            slapd.ca_file(),
+            slapd.ca_file().display(),
             slapd.bind_dn(),
             slapd.password(),
             base = slapd.base_dn(),

@@ -1,0 +1,101 @@
+//! Text from outside, on its way to a person: nothing in it steers a terminal or misleads a reader.
+
+use std::borrow::Cow;
+use std::fmt::Write as _;
+
+/// The longest line that a server's or a directory's text may make, in characters.
+const LONGEST: usize = 300;
+
+/// The text with everything escaped that could steer a terminal or mislead a reader: control characters, line
+/// separators, bidirectional overrides and invisible characters.
+#[must_use]
+pub fn harmless(text: &str) -> Cow<'_, str> {
+    if !text.chars().any(is_harmful) {
+        return Cow::Borrowed(text);
+    }
+    let escape = |c: char| if is_harmful(c) { c.escape_unicode().to_string() } else { c.to_string() };
+    Cow::Owned(text.chars().map(escape).collect())
+}
+
+/// JSON text in which the same characters are escaped as JSON has it; it says the same.
+#[must_use]
+pub fn harmless_json(text: &str) -> String {
+    let mut harmless = String::with_capacity(text.len());
+    for c in text.chars() {
+        if is_harmful(c) && c != '\n' {
+            for unit in c.encode_utf16(&mut [0; 2]) {
+                let _ = write!(harmless, "\\u{unit:04x}");
+            }
+        } else {
+            harmless.push(c);
+        }
+    }
+    harmless
+}
+
+/// The text as one harmless line, cut if it is long.
+#[must_use]
+pub(crate) fn line(text: &str) -> String {
+    let mut chars = text.chars();
+    let mut line: String = chars.by_ref().take(LONGEST).map(|c| if c.is_whitespace() { ' ' } else { c }).collect();
+    if chars.next().is_some() {
+        line.push('…');
+    }
+    harmless(&line).into_owned()
+}
+
+/// The first few of a list, and how many more there are.
+pub(crate) fn few<'a>(items: impl IntoIterator<Item = &'a str>) -> String {
+    const SHOWN: usize = 3;
+    let mut items = items.into_iter();
+    let mut text = items.by_ref().take(SHOWN).map(line).collect::<Vec<_>>().join(", ");
+    match items.count() {
+        0 => {}
+        more => {
+            let _ = write!(text, " and {more} more");
+        }
+    }
+    text
+}
+
+fn is_harmful(c: char) -> bool {
+    c.is_control()
+        || matches!(c, '\u{061c}' | '\u{180e}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}')
+        || matches!(c, '\u{2060}'..='\u{206f}' | '\u{feff}' | '\u{fff9}'..='\u{fffb}' | '\u{e0000}'..='\u{e007f}')
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn text_that_could_steer_a_terminal_or_a_reader_is_escaped() {
+        assert_eq!(
+            harmless("a\u{1b}[31mb\u{202e}c\nd\u{200b}\u{9b}"),
+            "a\\u{1b}[31mb\\u{202e}c\\u{a}d\\u{200b}\\u{9b}"
+        );
+        assert_eq!(harmless("Jürgen 東京 🙂"), "Jürgen 東京 🙂");
+    }
+
+    #[test]
+    fn harmless_json_says_the_same() {
+        let value = serde_json::json!({ "name": "a\u{9b}b\u{202e}c\u{e0001}d\n🙂" });
+        let text = harmless_json(&serde_json::to_string_pretty(&value).unwrap());
+        assert!(!text.chars().any(|c| is_harmful(c) && c != '\n'), "{text}");
+        assert_eq!(serde_json::from_str::<serde_json::Value>(&text).unwrap(), value);
+    }
+
+    #[test]
+    fn a_line_is_one_line_and_cut() {
+        assert_eq!(line("a\tb\nc\u{0}"), "a b c\\u{0}");
+        assert_eq!(line(&"ü".repeat(1000)).chars().count(), LONGEST + 1);
+        assert_eq!(line(&"ü".repeat(LONGEST)), "ü".repeat(LONGEST));
+    }
+
+    #[test]
+    fn a_long_list_is_counted() {
+        assert_eq!(few(["a", "b", "c"]), "a, b, c");
+        assert_eq!(few(["a", "b", "c", "d", "e"]), "a, b, c and 2 more");
+        assert_eq!(few([]), "");
+    }
+}
