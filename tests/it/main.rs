@@ -1,4 +1,5 @@
 //! Tests against real servers; `tests/setup` installs them.
 
+mod matrix;
 mod servers;
 mod support;
