@@ -20,7 +20,10 @@ pub struct Failure {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum What {
     /// No connection: the request was never sent.
-    Unreachable,
+    Unreachable {
+        /// Whether it took the whole time that a connection may take to find that out.
+        slow: bool,
+    },
     /// A connection that is not trusted, or speaks no TLS: the request was never sent.
     Tls,
     /// No answer in time.
@@ -67,12 +70,12 @@ impl Failure {
 
     /// Whether asking again soon may help, provided that asking twice is harmless.
     pub(crate) fn may_pass(&self) -> bool {
-        matches!(self.what, What::Unreachable | What::Broken | What::Server)
+        matches!(self.what, What::Unreachable { slow: false } | What::Broken | What::Server)
     }
 
     /// Whether it is of no use to ask the homeserver for anything else.
     pub(crate) fn ends_the_run(&self) -> bool {
-        matches!(self.what, What::Unreachable | What::Tls | What::Account)
+        matches!(self.what, What::Unreachable { .. } | What::Tls | What::Account)
     }
 
     /// Whether the homeserver said no in this way; an empty code stands for any.
@@ -146,7 +149,7 @@ impl Failure {
             (What::Unintelligible, text)
         } else if error.is_connect() {
             let text = format!("{server} cannot be reached: {cause}; is it running, and is [matrix] homeserver right?");
-            (What::Unreachable, text)
+            (What::Unreachable { slow: error.is_timeout() }, text)
         } else if error.is_timeout() {
             let text = format!("{server} did not answer in time; is it overloaded? [matrix] timeout sets the limit");
             (What::Timeout, text)

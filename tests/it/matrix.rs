@@ -19,6 +19,7 @@ use inviter::{
 };
 use matrix_sdk::ruma::{OwnedRoomAliasId, OwnedRoomId, OwnedUserId, RoomAliasId, RoomId, RoomVersionId, UserId};
 use serde_json::{Value, json};
+use tokio::io::AsyncWriteExt as _;
 
 use crate::support::{
     account::Account,
@@ -351,6 +352,8 @@ async fn rate_limits_are_paced() {
     let of_status = |status| recorder.writes().iter().filter(|request| request.status == Some(status)).count();
     println!("24 changes took {took:?}, {} refusals", of_status(429));
     assert_eq!(of_status(200), 24);
+    // 15 invites past the burst at four a second would take 3.75 s; a pace of whole seconds would take 15 s.
+    assert!(took < Duration::from_secs(12), "{took:?}");
     // Those that were under way side by side at the first refusal, and one or two that find out the pace.
     assert!(of_status(429) <= 10, "{}", of_status(429));
     assert!(took > Duration::from_secs(2), "{took:?}");
@@ -424,7 +427,14 @@ async fn a_session_that_cannot_be_had_tells_why() {
         let text = told(&trusting).await;
         assert!(text.contains("ca_file") && text.contains(file), "{text}");
     }
-    let text = refused(&synapse.url().replace("http", "https"), "syt_secret").await;
+    let plain = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a port is free");
+    let url = format!("https://{}", plain.local_addr().expect("it is bound"));
+    tokio::spawn(async move {
+        while let Ok((mut stream, _)) = plain.accept().await {
+            let _ = stream.write_all(b"HTTP/1.1 400 Bad Request\r\n\r\n").await;
+        }
+    });
+    let text = refused(&url, "syt_secret").await;
     assert!(text.contains("does it speak HTTPS"), "{text}");
 
     let recorder = Recorder::start(&synapse.url()).await;
