@@ -2,8 +2,10 @@
 //!
 //! There is no `/sync` and no store: each request answers for itself.
 
+mod answer;
 mod error;
 mod http;
+mod limiter;
 mod pace;
 mod precise;
 mod read;

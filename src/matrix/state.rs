@@ -155,6 +155,7 @@ mod tests {
     use super::*;
     use crate::power::Power;
 
+    #[expect(clippy::needless_pass_by_value, reason = "json! makes values")]
     fn event(kind: &str, key: &str, content: Value) -> Value {
         json!({ "type": kind, "state_key": key, "sender": "@founder:x", "origin_server_ts": 7, "content": content })
     }

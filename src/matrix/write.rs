@@ -11,7 +11,7 @@ use matrix_sdk::ruma::{OwnedRoomId, RoomAliasId, RoomId, UserId};
 use serde_json::{Value, json};
 
 use super::error::{Failure, What};
-use super::pace::Lane;
+use super::limiter::Lane;
 use super::precise::Precise;
 use super::read::Reader;
 use super::wire::{Asked, Wire, backoff};

@@ -167,7 +167,10 @@ async fn rooms_are_read_as_they_are() {
     let join = Change::Join { room_id: invited };
     let done = session.writer().apply(&alias("read-invited"), None, &join).await;
     assert_eq!(done, Ok(Done::Applied));
-    assert_eq!(joined(&read(&session, &["read-invited"]).await, "read-invited").membership(&user(me)), Membership::Join);
+    assert_eq!(
+        joined(&read(&session, &["read-invited"]).await, "read-invited").membership(&user(me)),
+        Membership::Join
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -473,9 +476,11 @@ async fn one_room_that_cannot_be_read_is_one_room() {
     let session = session(&recorder.url(), &me).await;
     recorder.clear();
     let at = |path: &'static str, action: Action| {
-        recorder.on_request(move |_, request| {
-            if request.path.contains(path) { action.clone() } else { Action::Forward }
-        });
+        recorder.on_request(
+            move |_, request| {
+                if request.path.contains(path) { action.clone() } else { Action::Forward }
+            },
+        );
     };
     let html = || Action::Answer { status: 502, headers: vec![], body: "<html>".into() };
     at("trouble-a", html());
