@@ -36,9 +36,9 @@ pub fn harmless_json(text: &str) -> String {
 /// The text as one harmless line, cut if it is long.
 #[must_use]
 pub(crate) fn line(text: &str) -> String {
-    let mut chars = text.chars();
-    let mut line: String = chars.by_ref().take(LONGEST).map(|c| if c.is_whitespace() { ' ' } else { c }).collect();
-    if chars.next().is_some() {
+    let mut line = text.split_whitespace().collect::<Vec<_>>().join(" ");
+    if let Some((end, _)) = line.char_indices().nth(LONGEST) {
+        line.truncate(end);
         line.push('…');
     }
     harmless(&line).into_owned()

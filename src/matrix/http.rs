@@ -50,7 +50,7 @@ pub(super) fn whoami(
     server: &str,
     token: &str,
 ) -> impl Future<Output = Result<whoami::v3::Response, HttpError>> + use<> {
-    let url = format!("{}/_matrix/client/v3/account/whoami", server.trim_end_matches('/'));
+    let url = format!("{server}/_matrix/client/v3/account/whoami");
     let request = client.get(url).bearer_auth(token);
     async move {
         let response = request.send().await?;

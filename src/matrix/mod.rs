@@ -2,9 +2,12 @@
 //!
 //! There is no `/sync` and no store: each request answers for itself.
 
+mod answer;
 mod error;
 mod http;
+mod limiter;
 mod pace;
+mod precise;
 mod read;
 mod state;
 mod wire;
@@ -50,7 +53,7 @@ impl Session {
     /// # Errors
     /// When the homeserver cannot be reached, is none, or does not accept the token.
     pub async fn connect(config: &config::Matrix) -> Result<Self, SessionError> {
-        let server = config.homeserver.to_string();
+        let server = config.homeserver.as_str().trim_end_matches('/').to_owned();
         let http = http::client(config).map_err(SessionError::Setup)?;
         let pace = Pace::new(config.rate_limit_patience);
         let token = config.access_token.expose();

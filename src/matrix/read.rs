@@ -1,6 +1,6 @@
 //! From the homeserver to [`Actual`].
 
-use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use futures_util::{StreamExt as _, TryStreamExt as _, stream};
@@ -75,13 +75,13 @@ impl Reader {
     ///
     /// # Errors
     /// When the homeserver does not tell.
-    pub async fn joined(&self) -> Result<HashSet<OwnedRoomId>, Failure> {
+    pub async fn joined(&self) -> Result<BTreeSet<OwnedRoomId>, Failure> {
         let asked = Asked::read("asking which rooms the account has joined");
         let answer = self.wire.ask(&asked, |client| client.send(joined_rooms::v3::Request::new())).await?;
         Ok(answer.joined_rooms.into_iter().collect())
     }
 
-    async fn room(&self, alias: &RoomAliasId, joined: &HashSet<OwnedRoomId>) -> Result<ActualRoom, Failure> {
+    async fn room(&self, alias: &RoomAliasId, joined: &BTreeSet<OwnedRoomId>) -> Result<ActualRoom, Failure> {
         let Some((id, servers)) = self.resolve(alias).await? else { return Ok(ActualRoom::Missing) };
         if !joined.contains(&id) {
             return self.not_joined(alias, id, servers).await;

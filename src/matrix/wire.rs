@@ -7,7 +7,8 @@ use matrix_sdk::ruma::OwnedUserId;
 use matrix_sdk::{Client, HttpError};
 
 use super::error::Failure;
-use super::pace::{Lane, Pace};
+use super::limiter::Lane;
+use super::pace::Pace;
 
 /// A request, as far as its sending goes.
 #[derive(Debug, Clone)]

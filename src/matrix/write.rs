@@ -11,7 +11,8 @@ use matrix_sdk::ruma::{OwnedRoomId, RoomAliasId, RoomId, UserId};
 use serde_json::{Value, json};
 
 use super::error::{Failure, What};
-use super::pace::Lane;
+use super::limiter::Lane;
+use super::precise::Precise;
 use super::read::Reader;
 use super::wire::{Asked, Wire, backoff};
 use crate::actual::{Membership, STAMP_TYPE};
@@ -111,9 +112,10 @@ impl Writer {
         // Nothing tells the homeserver that two requests are one: a repetition could make a second room.
         let asked = Asked::once(Lane::Create, format!("creating {alias}"));
         let request = create_request(creation, &self.wire.me)
+            .map(Precise)
             .map_err(|error| WriteError::Failed(format!("{}: {error}", asked.text)))?;
         match self.wire.ask(&asked, |client| client.send(request.clone())).await {
-            Ok(answer) => Ok(Done::Created(answer.room_id)),
+            Ok(answer) => Ok(Done::Created(answer.0.room_id)),
             Err(failure) if failure.is_refusal(400, "M_ROOM_IN_USE") => self.look_for(creation, failure, 1).await,
             Err(failure) if failure.may_be_done() => self.look_for(creation, failure, LOOKS).await,
             Err(failure) => Err(failure.into()),
@@ -147,7 +149,7 @@ impl Writer {
 
     async fn join(&self, place: &Place) -> Result<Done, WriteError> {
         let asked = Asked::repeatable(Lane::Join, format!("joining {place}"));
-        let request = join_room_by_id::v3::Request::new(place.id.clone());
+        let request = Precise(join_room_by_id::v3::Request::new(place.id.clone()));
         self.wire.ask(&asked, |client| client.send(request.clone())).await?;
         Ok(Done::Applied)
     }
@@ -159,6 +161,7 @@ impl Writer {
             .cast_unchecked();
         let kind = StateEventType::from(kind);
         let request = send_state_event::v3::Request::new_raw(place.id.clone(), kind, key.to_owned(), content);
+        let request = Precise(request);
         self.wire.ask(&asked, |client| client.send(request.clone())).await?;
         Ok(Done::Applied)
     }
@@ -166,7 +169,7 @@ impl Writer {
     async fn invite(&self, place: &Place, user: &UserId) -> Result<Done, WriteError> {
         let asked = Asked::repeatable(Lane::Send, format!("inviting {user} to {place}")).about(user.to_owned());
         let recipient = invite_user::v3::InviteUserId::new(user.to_owned()).into();
-        let request = invite_user::v3::Request::new(place.id.clone(), recipient);
+        let request = Precise(invite_user::v3::Request::new(place.id.clone(), recipient));
         let Err(failure) = self.wire.ask(&asked, |client| client.send(request.clone())).await else {
             return Ok(Done::Applied);
         };
@@ -188,6 +191,7 @@ impl Writer {
         let asked = Asked::once(Lane::Send, text);
         let mut request = kick_user::v3::Request::new(place.id.clone(), user.to_owned());
         request.reason = Some(KICK_REASON.to_owned());
+        let request = Precise(request);
         let mut attempt = 1;
         loop {
             let Err(failure) = self.wire.ask(&asked, |client| client.send(request.clone())).await else {

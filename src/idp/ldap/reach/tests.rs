@@ -145,7 +145,10 @@ fn an_entry_whose_class_may_not_be_read_makes_the_group_unknown() {
 fn a_value_that_is_no_name_makes_the_group_unknown() {
     let snapshot =
         snapshot(vec![person("a")], vec![group("x", &["cn=y", "", "uid=a"]), group("y", &["al\u{1b}ice"])], &[]);
-    assert_eq!(reason(&snapshot, "x"), Some("in \"cn=y\", the value \"al\\u{1b}ice\" of member is no distinguished name"));
+    assert_eq!(
+        reason(&snapshot, "x"),
+        Some("in \"cn=y\", the value \"al\\u{1b}ice\" of member is no distinguished name")
+    );
     assert_eq!(certain(&snapshot, "x"), ["id-a"]);
 }
 
