@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use matrix_sdk::ruma::{OwnedRoomAliasId, OwnedRoomId, OwnedUserId, RoomVersionId, UserId};
 use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
 
 use crate::power::PowerLevels;
 
@@ -21,6 +22,9 @@ pub struct Actual {
     pub default_room_version: Option<RoomVersionId>,
     /// The rooms that were asked for, by alias.
     pub rooms: BTreeMap<OwnedRoomAliasId, ActualRoom>,
+    /// Other rooms that the account has joined, if they were read as well: only when a plan needs them, since that costs
+    /// a request for each.
+    pub others: BTreeMap<OwnedRoomId, JoinedRoom>,
 }
 
 /// What an alias leads to.
@@ -53,6 +57,22 @@ pub struct JoinedRoom {
     pub history_visibility: Option<String>,
     /// `m.room.name`, if it is set and not empty.
     pub name: Option<String>,
+    /// `m.room.topic`, if it is set and not empty.
+    pub topic: Option<String>,
+    /// `alias` of `m.room.canonical_alias`.
+    pub canonical_alias: Option<OwnedRoomAliasId>,
+    /// `alt_aliases` of `m.room.canonical_alias`.
+    pub alt_aliases: BTreeSet<OwnedRoomAliasId>,
+    /// Whether the room is a space (`type` of `m.room.create`).
+    pub is_space: bool,
+    /// The content of `m.room.join_rules`, if the room has that event and it is well-formed.
+    pub join_rules: Option<Map<String, Value>>,
+    /// The rooms of a space: the state keys of `m.space.child` whose content has `via`.
+    pub children: BTreeSet<OwnedRoomId>,
+    /// The spaces that the room says it is in: the state keys of `m.space.parent` whose content has `via`.
+    pub parents: BTreeSet<OwnedRoomId>,
+    /// The room that this one replaces, if it says so (`predecessor` of `m.room.create`).
+    pub replaces: Option<OwnedRoomId>,
     /// Whether the room is encrypted.
     pub encrypted: bool,
     /// The room that replaces this one, if it was upgraded (`m.room.tombstone`); empty if the event names none.

@@ -17,7 +17,7 @@ use serde_json::{Map, Value};
 use super::error::{Failure, What};
 use super::state;
 use super::wire::{Asked, Wire};
-use crate::actual::{Actual, ActualRoom, Membership, STAMP_TYPE, Stamp};
+use crate::actual::{Actual, ActualRoom, JoinedRoom, Membership, STAMP_TYPE, Stamp};
 use crate::watch::Watch;
 
 /// How many servers are named to the homeserver that could know about a room on another one.
@@ -68,7 +68,7 @@ impl Reader {
         };
         let default_room_version =
             if rooms.iter().any(is_to_be_created) { self.default_room_version().await? } else { None };
-        Ok(Actual { me: self.wire.me.clone(), default_room_version, rooms })
+        Ok(Actual { me: self.wire.me.clone(), default_room_version, rooms, others: BTreeMap::new() })
     }
 
     /// The rooms that the account has joined.
@@ -86,16 +86,54 @@ impl Reader {
         if !joined.contains(&id) {
             return self.not_joined(alias, id, servers).await;
         }
-        let asked = Asked::read(format!("reading {alias} ({id})"));
-        let request = get_state_events::v3::Request::new(id.clone());
+        let room = self.state(&id, &format!("reading {alias} ({id})")).await?;
+        Ok(ActualRoom::Joined(Box::new(room)))
+    }
+
+    /// The rooms that the account has joined, but for those that are known already. One that cannot be read is left out,
+    /// with a warning in the log.
+    ///
+    /// # Errors
+    /// As [`Reader::read`].
+    pub async fn others(
+        &self,
+        known: &BTreeSet<OwnedRoomId>,
+        watch: &dyn Watch,
+    ) -> Result<BTreeMap<OwnedRoomId, JoinedRoom>, Failure> {
+        let ids: Vec<OwnedRoomId> = self.joined().await?.into_iter().filter(|id| !known.contains(id)).collect();
+        watch.begin("reading rooms", ids.len());
+        let rooms = stream::iter(ids)
+            .map(|id| async move {
+                let room = self.state(&id, &format!("reading {id}")).await;
+                watch.step();
+                match room {
+                    Ok(room) => Ok(Some((id, room))),
+                    Err(failure) if failure.ends_the_run() => Err(failure),
+                    Err(failure) => {
+                        tracing::warn!("{failure}");
+                        Ok(None)
+                    }
+                }
+            })
+            .buffer_unordered(self.wire.concurrency)
+            .try_filter_map(async |room| Ok(room))
+            .try_collect()
+            .await;
+        watch.end();
+        rooms
+    }
+
+    /// The whole state of a room that the account has joined.
+    async fn state(&self, id: &RoomId, asked: &str) -> Result<JoinedRoom, Failure> {
+        let asked = Asked::read(asked);
+        let request = get_state_events::v3::Request::new(id.to_owned());
         let answer = self.wire.ask(&asked, |client| client.send(request.clone())).await?;
         let events: Result<Vec<Value>, _> =
             answer.room_state.iter().map(|event| serde_json::from_str(event.json().get())).collect();
-        let room = events
+        events
             .map_err(|error| error.to_string())
-            .and_then(|events| state::joined_room(id, &self.wire.me, &events))
-            .map_err(|why| Failure::new(What::Unintelligible, &format!("{}: {why}", asked.text)))?;
-        Ok(ActualRoom::Joined(Box::new(room)))
+            .and_then(|events| state::joined_room(id.to_owned(), &self.wire.me, &events))
+            .map_err(|why| Failure::new(What::Unintelligible, &format!("{}: {why}", asked.text)))
     }
 
     /// The room that an alias leads to, and the servers that know the room.

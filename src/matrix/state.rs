@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use matrix_sdk::ruma::room_version_rules::AuthorizationRules;
-use matrix_sdk::ruma::{OwnedRoomId, OwnedUserId, RoomVersionId, UserId};
+use matrix_sdk::ruma::{OwnedRoomAliasId, OwnedRoomId, OwnedUserId, RoomAliasId, RoomId, RoomVersionId, UserId};
 use serde_json::{Map, Value};
 
 use crate::actual::{JoinedRoom, Member, Membership, STAMP_TYPE, Stamp};
@@ -45,6 +45,14 @@ pub(crate) fn joined_room(id: OwnedRoomId, me: &UserId, events: &[Value]) -> Res
         power: PowerLevels::new(levels, creators, founder.as_deref()),
         history_visibility: text("m.room.history_visibility", "history_visibility"),
         name: text("m.room.name", "name").filter(|name| !name.is_empty()),
+        topic: text("m.room.topic", "topic").filter(|topic| !topic.is_empty()),
+        canonical_alias: text("m.room.canonical_alias", "alias").and_then(|alias| RoomAliasId::parse(alias).ok()),
+        alt_aliases: state.alt_aliases(),
+        is_space: create.content.get("type").and_then(Value::as_str) == Some("m.space"),
+        join_rules: state.get("m.room.join_rules", "").map(|event| event.content.clone()),
+        children: state.with_via("m.space.child"),
+        parents: state.with_via("m.space.parent"),
+        replaces: predecessor(create.content),
         encrypted: text("m.room.encryption", "algorithm").is_some(),
         replaced_by,
         stamp: state.get(STAMP_TYPE, me.as_str()).and_then(|event| stamp(event.content)),
@@ -95,6 +103,24 @@ impl<'a> State<'a> {
         Some(Event { whole, content: whole.get("content")?.as_object()? })
     }
 
+    fn alt_aliases(&self) -> BTreeSet<OwnedRoomAliasId> {
+        let aliases =
+            self.get("m.room.canonical_alias", "").and_then(|event| event.content.get("alt_aliases")?.as_array());
+        aliases.into_iter().flatten().filter_map(|alias| RoomAliasId::parse(alias.as_str()?).ok()).collect()
+    }
+
+    /// The rooms that events of this type name by their state key. One without `via` names none
+    /// (<https://spec.matrix.org/v1.16/client-server-api/#mspacechild>).
+    fn with_via(&self, kind: &str) -> BTreeSet<OwnedRoomId> {
+        let keys = self.events.keys().filter(|(of, _)| *of == kind).map(|(_, key)| *key);
+        let has_via = |key: &&str| {
+            self.get(kind, key)
+                .and_then(|event| event.content.get("via")?.as_array())
+                .is_some_and(|via| !via.is_empty())
+        };
+        keys.filter(has_via).filter_map(|key| RoomId::parse(key).ok()).collect()
+    }
+
     fn members(&self) -> BTreeMap<OwnedUserId, Member> {
         let member = |((kind, key), whole): (&(&str, &str), &&'a Object)| {
             if *kind != "m.room.member" {
@@ -108,6 +134,11 @@ impl<'a> State<'a> {
         };
         self.events.iter().filter_map(member).collect()
     }
+}
+
+/// The room that this one replaces (<https://spec.matrix.org/v1.16/client-server-api/#mroomcreate>).
+fn predecessor(create: &Object) -> Option<OwnedRoomId> {
+    RoomId::parse(create.get("predecessor")?.get("room_id")?.as_str()?).ok()
 }
 
 fn sender(event: &Object) -> Option<OwnedUserId> {

@@ -48,7 +48,12 @@ pub fn stamp(name: &str) -> Stamp {
 impl World {
     /// A world without rooms.
     pub fn new() -> Self {
-        let actual = Actual { me: me(), default_room_version: Some(RoomVersionId::V12), rooms: BTreeMap::new() };
+        let actual = Actual {
+            me: me(),
+            default_room_version: Some(RoomVersionId::V12),
+            rooms: BTreeMap::new(),
+            others: BTreeMap::new(),
+        };
         let policy = Policy {
             removals: Removals::Made,
             adopt: false,
@@ -258,6 +263,14 @@ fn created(creation: &Creation, me: &OwnedUserId) -> JoinedRoom {
         power: PowerLevels::new(Some(levels), creators, None),
         history_visibility: Some(creation.history_visibility.map_or("shared".into(), |value| value.to_string())),
         name: Some(creation.name.clone()),
+        topic: None,
+        canonical_alias: Some(creation.alias.clone()),
+        alt_aliases: BTreeSet::new(),
+        is_space: false,
+        join_rules: None,
+        children: BTreeSet::new(),
+        parents: BTreeSet::new(),
+        replaces: None,
         encrypted: creation.encryption,
         replaced_by: None,
         stamp: Some(creation.stamp.clone()),
