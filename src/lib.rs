@@ -6,9 +6,12 @@
 pub mod actual;
 pub mod apply;
 pub mod cli;
+mod commands;
 pub mod config;
 pub mod desired;
 pub mod idp;
+pub mod list;
+pub mod manual;
 pub mod matrix;
 pub mod naming;
 pub mod plan;
@@ -31,6 +34,7 @@ use wildmatch::WildMatch;
 
 use crate::actual::Actual;
 use crate::cli::{Cli, Color, Command, Format, SyncArgs};
+use crate::commands::{by_hand, lists};
 use crate::config::Config;
 use crate::desired::Desired;
 use crate::matrix::Session;
@@ -46,9 +50,18 @@ use crate::watch::Watch;
 /// not answer well. What goes wrong in a single room is in the report.
 pub async fn run<W: Write + RawStream>(cli: &Cli, watch: &dyn Watch, out: &mut W) -> anyhow::Result<Status> {
     let config = Config::load(&cli.config)?;
-    let Command::Sync(args) = &cli.command;
     let printer = Printer { format: cli.format, dress: plan::text::Dress::new(colored(cli.color, out)), out };
-    sync(&config, args, watch, printer).await
+    if !matches!(cli.command, Command::Idp) {
+        // Told before anything is read, and before an error of something else.
+        config.matrix.access_token.as_ref().map_err(Clone::clone)?;
+    }
+    match &cli.command {
+        Command::Sync(args) => sync(&config, args, watch, printer).await,
+        Command::Idp => lists::idp(&config, printer).await,
+        Command::Joined => lists::joined(&config, watch, printer).await,
+        Command::Managed => lists::managed(&config, watch, printer).await,
+        Command::ByHand(command) => by_hand::run(&config, &command.request(), command.mode(), watch, printer).await,
+    }
 }
 
 async fn sync<W: Write>(
@@ -57,8 +70,9 @@ async fn sync<W: Write>(
     watch: &dyn Watch,
     mut printer: Printer<'_, W>,
 ) -> anyhow::Result<Status> {
-    let (desired, session) = join(read_desired(config, args), Session::connect(&config.matrix)).await;
-    let (desired, session) = (desired?, session?);
+    let (desired, session) = join(read_desired(config), Session::connect(&config.matrix)).await;
+    let (mut desired, session) = (desired?, session?);
+    desired.restrict(&args.rooms())?;
     let actual = session.reader().read(&desired.rooms.keys().cloned().collect(), watch).await?;
     let (plan, refusals) = decide(config, args, &desired, &actual);
 
@@ -73,7 +87,7 @@ async fn sync<W: Write>(
 }
 
 /// Reads all identity providers, and brings together what they say.
-async fn read_desired(config: &Config, args: &SyncArgs) -> anyhow::Result<Desired> {
+async fn read_desired(config: &Config) -> anyhow::Result<Desired> {
     let snapshots = try_join_all(config.idps.iter().map(|idp| async {
         // Names that begin like those of rooms and are none are wanted as well, to be warned of.
         let wanted = |name: &str| !matches!(idp.convention.read(name), Ok(GroupName::Other));
@@ -82,20 +96,12 @@ async fn read_desired(config: &Config, args: &SyncArgs) -> anyhow::Result<Desire
         anyhow::Ok(snapshot)
     }))
     .await?;
-    let mut desired = Desired::build(config, &snapshots)?;
-    desired.restrict(&args.rooms())?;
-    Ok(desired)
+    Ok(Desired::build(config, &snapshots)?)
 }
 
 /// The plan, and why the guard refused its removals, if it did; the plan is then one without them.
 fn decide(config: &Config, args: &SyncArgs, desired: &Desired, actual: &Actual) -> (Plan, Vec<Refusal>) {
-    let mut policy = Policy {
-        removals: if args.kick || !config.policy.cautious { Removals::Made } else { Removals::Cautious },
-        adopt: config.policy.adopt,
-        now: SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, milliseconds),
-        reinvite_after: milliseconds(config.policy.reinvite_after),
-        protected: config.policy.protected_users.iter().map(|pattern| WildMatch::new(pattern)).collect(),
-    };
+    let mut policy = policy(config, args);
     let limits = Limits {
         max_kicks: config.policy.max_kicks,
         max_percent: config.policy.max_kicks_percent.into(),
@@ -109,6 +115,16 @@ fn decide(config: &Config, args: &SyncArgs, desired: &Desired, actual: &Actual) 
     }
     policy.removals = Removals::Refused;
     (plan::compute(desired, actual, &policy), refusals)
+}
+
+fn policy(config: &Config, args: &SyncArgs) -> Policy {
+    Policy {
+        removals: if args.kick || !config.policy.cautious { Removals::Made } else { Removals::Cautious },
+        adopt: config.policy.adopt,
+        now: SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, milliseconds),
+        reinvite_after: milliseconds(config.policy.reinvite_after),
+        protected: config.policy.protected_users.iter().map(|pattern| WildMatch::new(pattern)).collect(),
+    }
 }
 
 fn milliseconds(duration: std::time::Duration) -> u64 {
@@ -146,8 +162,7 @@ impl<W: Write> Printer<'_, W> {
         match (self.format, report) {
             (Format::Json, report) => {
                 let document = plan::json::Document::new(plan, refusals, report);
-                let text = serde_json::to_string_pretty(&document)?;
-                self.print(&format!("{}\n", printable::harmless_json(&text)))
+                self.json(&document)
             }
             (Format::Text, Some(report)) if !plan.is_empty() => {
                 self.print(&plan::text::report(plan, report, self.dress))
@@ -155,6 +170,20 @@ impl<W: Write> Printer<'_, W> {
             (Format::Text, _) => Ok(()),
         }
         .context("the report cannot be printed; see the homeserver for what was done")
+    }
+
+    /// Prints what a person reads, and nothing for programs.
+    fn text(&mut self, text: impl FnOnce(plan::text::Dress) -> String) -> anyhow::Result<()> {
+        match self.format {
+            Format::Text => self.print(&text(self.dress)),
+            Format::Json => Ok(()),
+        }
+    }
+
+    /// Prints one document for programs.
+    fn json(&mut self, document: &impl serde::Serialize) -> anyhow::Result<()> {
+        let text = serde_json::to_string_pretty(document)?;
+        self.print(&format!("{}\n", printable::harmless_json(&text)))
     }
 
     fn print(&mut self, text: &str) -> anyhow::Result<()> {

@@ -4,7 +4,7 @@
 mod compute;
 mod guard;
 pub mod json;
-mod show;
+pub(crate) mod show;
 pub mod text;
 
 use std::collections::{BTreeMap, BTreeSet};
