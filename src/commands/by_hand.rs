@@ -5,7 +5,7 @@ use std::io::Write;
 use std::time::Duration;
 
 use tokio::time::Instant;
-use tracing::info;
+use tracing::warn;
 use wildmatch::WildMatch;
 
 use crate::Printer;
@@ -15,7 +15,7 @@ use crate::config::Config;
 use crate::manual::{self, Bounds, Decision, End, Refusal, Request, Step, Task};
 use crate::matrix::{Done, Reader, Session, WriteError, Writer};
 use crate::report::{Outcome, Status};
-use crate::watch::Watch;
+use crate::watch::{Unwatched, Watch};
 
 /// How often it is looked whether somebody has come.
 const POLL: Duration = Duration::from_secs(5);
@@ -36,36 +36,26 @@ pub(crate) async fn run<W: Write>(
         protected: config.policy.protected_users.iter().map(|pattern| WildMatch::new(pattern)).collect(),
     };
     let writer = (!mode.dry_run).then(|| session.writer());
-    let deadline = mode.wait.map(|wait| Instant::now() + wait);
     let (mut room, mut decision) = look(&reader, request, &bounds, watch).await?;
     if matches!(request.task, Task::Unmanage { .. }) && !matches!(decision.end, End::Already(_)) {
-        decision.warnings.extend(named_by_an_idp(config, request).await);
+        decision.warnings.extend(named_by_an_idp(config, request, &room).await);
     }
     let warnings = decision.warnings.clone();
-    let mut taken = Vec::new();
     printer.text(|dress| {
         manual::text::heading(&request.alias, room_id(&room), dress) + manual::text::warnings(&warnings, dress).as_str()
     })?;
-    let complete = loop {
-        let steps = take(&decision.steps, request, &room, writer.as_ref()).await;
-        for (step, outcome) in &steps {
-            printer.text(|dress| manual::text::step(step, outcome.as_ref(), dress))?;
+    let mut taken = take(&decision.steps, request, &room, writer.as_ref()).await;
+    show(&taken, &mut printer)?;
+    if let Some(wait) = mode.wait.filter(|_| is_complete(&taken) && decision.end == End::Waiting) {
+        printer.text(|_| manual::text::waiting(request, wait))?;
+        (room, decision) = wait_for(wait, &reader, request, &bounds, (room, decision)).await;
+        if decision.end == End::Done {
+            let steps = take(&decision.steps, request, &room, writer.as_ref()).await;
+            show(&steps, &mut printer)?;
+            taken.extend(steps);
         }
-        let complete = steps.iter().all(|(_, outcome)| !is_failure(outcome.as_ref()));
-        taken.extend(steps);
-        let left = deadline.map(|deadline| deadline.saturating_duration_since(Instant::now())).unwrap_or_default();
-        if !complete || mode.dry_run || decision.end != End::Waiting || left.is_zero() {
-            break complete;
-        }
-        info!("waiting for {} to accept the invitation to {}", request.user, request.alias);
-        tokio::time::sleep(POLL.min(left)).await;
-        (room, decision) = look(&reader, request, &bounds, watch).await?;
-    };
-    let end = match decision.end {
-        // A step of this run may have done it, before somebody had to be waited for.
-        End::Already(_) if !taken.is_empty() => End::Done,
-        end => end,
-    };
+    }
+    let (complete, end) = (is_complete(&taken), decision.end);
     match printer.format {
         Format::Json => printer.json(&manual::json::Document::new(
             request,
@@ -82,9 +72,52 @@ pub(crate) async fn run<W: Write>(
     }
     Ok(match end {
         _ if !complete => Status::Incomplete,
-        End::Waiting => Status::Waiting,
+        End::Waiting | End::Declined => Status::Waiting,
         End::Done | End::Already(_) => Status::Done,
     })
+}
+
+/// Looks now and then, until something other than waiting is to be done or the time is over.
+async fn wait_for(
+    wait: Duration,
+    reader: &Reader,
+    request: &Request,
+    bounds: &Bounds,
+    mut seen: (ActualRoom, Decision),
+) -> (ActualRoom, Decision) {
+    let deadline = Instant::now() + wait;
+    let mut told = String::new();
+    loop {
+        let left = deadline.saturating_duration_since(Instant::now());
+        if left.is_zero() {
+            return seen;
+        }
+        tokio::time::sleep(POLL.min(left)).await;
+        match look(reader, request, bounds, &Unwatched).await {
+            Ok((room, mut decision)) => {
+                // They were invited before the waiting began.
+                if decision.steps.iter().any(|step| matches!(step, Step::Invite(_))) {
+                    decision.end = End::Declined;
+                }
+                if decision.end != End::Waiting {
+                    return (room, decision);
+                }
+                seen = (room, decision);
+            }
+            // What has been done stands, and the homeserver may come back.
+            Err(error) => {
+                let error = format!("{error:#}");
+                if error != told {
+                    warn!("{error}");
+                    told = error;
+                }
+            }
+        }
+    }
+}
+
+fn show<W: Write>(steps: &[(Step, Option<Outcome>)], printer: &mut Printer<'_, W>) -> anyhow::Result<()> {
+    steps.iter().try_for_each(|(step, outcome)| printer.text(|dress| manual::text::step(step, outcome.as_ref(), dress)))
 }
 
 async fn look(
@@ -115,9 +148,7 @@ async fn take(
     let mut taken: Vec<(Step, Option<Outcome>)> = Vec::new();
     for step in steps {
         let outcome = match (writer, room) {
-            (Some(_), _) if taken.iter().any(|(_, outcome)| is_failure(outcome.as_ref())) => {
-                Some(Outcome::Skipped("the step before it was not done".into()))
-            }
+            (Some(_), _) if !is_complete(&taken) => Some(Outcome::Skipped("the step before it was not done".into())),
             (Some(writer), ActualRoom::Joined(room)) => {
                 Some(outcome(writer.step(&request.alias, &room.id, step).await))
             }
@@ -137,8 +168,8 @@ fn outcome(answer: Result<Done, WriteError>) -> Outcome {
     }
 }
 
-fn is_failure(outcome: Option<&Outcome>) -> bool {
-    matches!(outcome, Some(Outcome::Failed(_) | Outcome::Skipped(_)))
+fn is_complete(steps: &[(Step, Option<Outcome>)]) -> bool {
+    !steps.iter().any(|(_, outcome)| matches!(outcome, Some(Outcome::Failed(_) | Outcome::Skipped(_))))
 }
 
 fn room_id(room: &ActualRoom) -> Option<&matrix_sdk::ruma::OwnedRoomId> {
@@ -150,14 +181,20 @@ fn room_id(room: &ActualRoom) -> Option<&matrix_sdk::ruma::OwnedRoomId> {
 }
 
 /// A warning, if the next run of `sync` would still have to do with the room, or if that is not known.
-async fn named_by_an_idp(config: &Config, request: &Request) -> Option<String> {
-    match crate::read_desired(config).await {
-        Ok(desired) if desired.rooms.contains_key(&request.alias) => Some(
-            "the identity providers still name this room: each sync will call it a problem, or manage it again when \
-             inviter is invited; remove its group"
-                .into(),
-        ),
-        Ok(_) => None,
-        Err(error) => Some(format!("whether the identity providers still name this room is not known: {error:#}")),
-    }
+async fn named_by_an_idp(config: &Config, request: &Request, room: &ActualRoom) -> Option<String> {
+    let desired = match crate::read_desired(config).await {
+        Ok(desired) => desired,
+        Err(error) => {
+            return Some(format!("whether the identity providers still name this room is not known: {error:#}"));
+        }
+    };
+    let aliases = match room {
+        ActualRoom::Joined(room) => room.canonical_alias.iter().chain(&room.alt_aliases).collect(),
+        _ => BTreeSet::new(),
+    };
+    let named = desired.rooms.keys().find(|alias| **alias == request.alias || aliases.contains(alias))?;
+    Some(format!(
+        "the identity providers still name {named}: each sync will call it a problem, or manage it again when inviter is \
+         invited; remove its group"
+    ))
 }

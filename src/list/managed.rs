@@ -65,8 +65,8 @@ struct Orphaned {
     groups: Vec<Group>,
     /// How many are in the room.
     members: usize,
-    /// The alias by which a group of this room is named now, if it was renamed.
-    renamed_to: Option<String>,
+    /// The alias that a group of this room stands for now, if it was renamed or the alias points elsewhere.
+    successor: Option<String>,
 }
 
 #[derive(Debug, Serialize, JsonSchema)]
@@ -217,14 +217,14 @@ impl std::fmt::Display for Guest {
 impl Orphaned {
     fn new(room: &JoinedRoom, desired: &Desired) -> Option<Self> {
         let stamp = room.stamp.as_ref()?;
-        let renamed_to = desired.rooms.iter().find(|(_, wanted)| !wanted.stamp.groups.is_disjoint(&stamp.groups));
+        let successor = desired.rooms.iter().find(|(_, wanted)| !wanted.stamp.groups.is_disjoint(&stamp.groups));
         Some(Self {
             room_id: room.id.to_string(),
             alias: room.canonical_alias.as_ref().map(ToString::to_string),
             name: room.name.clone(),
             groups: groups(stamp),
             members: room.members.values().filter(|member| member.membership == Membership::Join).count(),
-            renamed_to: renamed_to.map(|(alias, _)| alias.to_string()),
+            successor: successor.map(|(alias, _)| alias.to_string()),
         })
     }
 
@@ -238,8 +238,8 @@ impl Orphaned {
             count(self.members, "person", "people"),
             harmless(&groups.join(", "))
         );
-        if let Some(alias) = &self.renamed_to {
-            let _ = writeln!(text, "    the group was renamed, and stands for {} now", harmless(alias));
+        if let Some(alias) = &self.successor {
+            let _ = writeln!(text, "    its group stands for {} now", harmless(alias));
         }
     }
 }

@@ -19,12 +19,13 @@ impl Situation<'_> {
     pub(super) fn invite_admin(&self) -> Result<Decision, Refusal> {
         let steps: Vec<Step> = self.invitation()?.into_iter().chain(self.levels(&self.admin_level())?).collect();
         if steps.is_empty() {
-            return Ok(already(format!("{}, as an admin", self.presence())));
+            return Ok(already(format!("{}, and an admin", self.presence())));
         }
         let mut warnings = BTreeSet::new();
         if !self.is_admin() && self.room.power.of(self.me) != Power::Creator {
             warnings.insert(format!(
-                "in a room of version {} inviter cannot take this away again: only the admin can give it up",
+                "inviter cannot take this away again, since it does not outrank admins in this room (version {}): only they can \
+                 give it up",
                 self.room.version
             ));
         }
@@ -39,7 +40,7 @@ impl Situation<'_> {
             Membership::Leave | Membership::Ban => {
                 return match self.namesake() {
                     Some(other) => Err(Refusal::NotThere { user: self.user.to_owned(), other }),
-                    None => Ok(already(format!("{} is not in the room", self.user))),
+                    None => Ok(already(format!("{} is already out of the room", self.user))),
                 };
             }
         };
@@ -73,8 +74,8 @@ impl Situation<'_> {
 
     fn presence(&self) -> String {
         match self.membership() {
-            Membership::Invite => format!("{} is invited", self.user),
-            _ => format!("{} is in the room", self.user),
+            Membership::Invite => format!("{} is already invited", self.user),
+            _ => format!("{} is already in the room", self.user),
         }
     }
 

@@ -56,6 +56,8 @@ enum Outlook {
     Already,
     /// The person has to accept the invitation first; the same command completes it then.
     Waiting,
+    /// The person declined while they were waited for, or somebody withdrew the invitation.
+    Declined,
     /// A step failed.
     Failed,
 }
@@ -112,6 +114,7 @@ impl Document {
             End::Done => (Outlook::Done, text::end(request, end, dry_run)),
             End::Already(_) => (Outlook::Already, text::end(request, end, dry_run)),
             End::Waiting => (Outlook::Waiting, text::end(request, end, dry_run)),
+            End::Declined => (Outlook::Declined, text::end(request, end, dry_run)),
         };
         let entry = |(step, outcome): &(Step, Option<Outcome>)| Entry {
             action: step.into(),

@@ -77,6 +77,8 @@ pub enum End {
     Already(String),
     /// The person has to accept the invitation before the rest can be done.
     Waiting,
+    /// The person declined while they were waited for, or somebody withdrew the invitation.
+    Declined,
 }
 
 /// One write.
@@ -127,7 +129,7 @@ pub fn decide(request: &Request, room: &ActualRoom, bounds: &Bounds) -> Result<D
         ActualRoom::Invited(_) => return Err(Refusal::NotManaged(request.alias.clone())),
         ActualRoom::Outside(_) => {
             return match request.task {
-                Task::Unmanage { .. } => Ok(already("inviter is not in the room, so does not manage it".into())),
+                Task::Unmanage { .. } => Ok(already("inviter is already out of the room".into())),
                 _ => Err(Refusal::NotManaged(request.alias.clone())),
             };
         }

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
+use std::time::Duration;
 
 use anstyle::AnsiColor;
 use matrix_sdk::ruma::{OwnedRoomId, RoomAliasId};
@@ -68,13 +69,23 @@ fn lines(step: &Step) -> Vec<(char, String)> {
     }
 }
 
+/// That somebody is waited for now.
+#[must_use]
+pub fn waiting(request: &Request, wait: Duration) -> String {
+    format!("Waiting up to {} for {} to accept the invitation.\n", humantime::format_duration(wait), request.user)
+}
+
 /// How it stands, in one sentence.
 #[must_use]
 pub fn end(request: &Request, end: &End, dry_run: bool) -> String {
     match end {
         End::Done if dry_run => "Dry run: nothing was written.".into(),
         End::Done => "Done.".into(),
-        End::Already(what) => format!("Nothing to do: {what} already."),
+        End::Already(what) => format!("Nothing to do: {what}."),
+        End::Declined => format!(
+            "{} declined the invitation, or somebody withdrew it: inviter stays. Repeat the command to invite them again.",
+            request.user
+        ),
         End::Waiting => format!(
             "{}Waiting for {} to accept the invitation: inviter stays until then. Repeat the command later, or let it wait with \
              --wait 10m.",

@@ -13,17 +13,21 @@ impl Situation<'_> {
             let version = self.room.version.clone();
             return Err(Refusal::Creator { alias: self.alias.to_owned(), version });
         }
+        let mut warnings = BTreeSet::new();
+        if self.room.power.of(self.me) == Power::Creator {
+            warnings.insert("inviter stays a creator of the room, and would outrank everybody if it came back".into());
+        }
         if self.membership() == Membership::Join {
-            self.hand_over()
+            Ok(Decision { steps: self.hand_over()?, end: End::Done, warnings })
         } else {
             let steps = self.invitation()?.into_iter().chain(self.levels(&self.admin_level())?).collect();
-            Ok(Decision { steps, end: End::Waiting, warnings: BTreeSet::new() })
+            Ok(Decision { steps, end: End::Waiting, warnings })
         }
     }
 
     /// The mark goes first, since without its power `inviter` could not take it away any more; that it was there once
     /// can be seen afterwards, so a run that ends in between can be repeated.
-    fn hand_over(&self) -> Result<Decision, Refusal> {
+    fn hand_over(&self) -> Result<Vec<Step>, Refusal> {
         let mut steps = Vec::new();
         if self.room.stamp.is_some() {
             self.must_send(STAMP_TYPE)?;
@@ -35,6 +39,6 @@ impl Situation<'_> {
         }
         steps.extend(self.levels(&users)?);
         steps.push(Step::Leave);
-        Ok(Decision { steps, end: End::Done, warnings: BTreeSet::new() })
+        Ok(steps)
     }
 }

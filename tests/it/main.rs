@@ -14,6 +14,7 @@
 mod config;
 mod file_idp;
 mod ldap;
+mod manual;
 mod matrix;
 mod planner;
 mod servers;
