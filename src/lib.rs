@@ -8,6 +8,7 @@ pub mod apply;
 pub mod cli;
 pub mod config;
 pub mod desired;
+mod dn;
 pub mod idp;
 pub mod matrix;
 pub mod naming;
