@@ -60,17 +60,24 @@ impl Dn {
 /// or the name is none.
 pub(crate) fn naming_values(text: &str, attribute: &str) -> Vec<String> {
     let wanted = short_name(attribute);
-    let mut values = Vec::new();
+    leading_parts(text).into_iter().filter(|(kind, _)| *kind == wanted).map(|(_, value)| value).collect()
+}
+
+/// The values of the first RDN of a name, as they are written there; empty if the name is none.
+pub(crate) fn leading_values(text: &str) -> Vec<String> {
+    leading_parts(text).into_iter().map(|(_, value)| value).collect()
+}
+
+fn leading_parts(text: &str) -> Vec<(String, String)> {
+    let mut parts = Vec::new();
     let mut rest = Reader { rest: text };
     loop {
         let Ok((kind, value)) = rest.kind_and_value() else { return Vec::new() };
-        if kind == wanted
-            && let Value::Text(value) = value
-        {
-            values.push(value);
+        if let Value::Text(value) = value {
+            parts.push((kind, value));
         }
         if rest.next() != Some('+') {
-            return values;
+            return parts;
         }
     }
 }

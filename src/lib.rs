@@ -46,7 +46,7 @@ use crate::watch::Watch;
 /// When nothing was changed because of an error: a bad configuration, an identity provider or a homeserver that did
 /// not answer well. What goes wrong in a single room is in the report.
 pub async fn run<W: Write + RawStream>(cli: &Cli, watch: &dyn Watch, out: &mut W) -> anyhow::Result<Status> {
-    let config = Config::load(&cli.config)?;
+    let config = Config::load(&cli.config, &[])?;
     let Command::Sync(args) = &cli.command;
     let printer = Printer { format: cli.format, dress: plan::text::Dress::new(colored(cli.color, out)), out };
     sync(&config, args, watch, printer).await
