@@ -9,6 +9,7 @@ pub mod cli;
 mod commands;
 pub mod config;
 pub mod desired;
+mod dn;
 pub mod idp;
 pub mod list;
 pub mod manual;
@@ -49,7 +50,7 @@ use crate::watch::Watch;
 /// When nothing was changed because of an error: a bad configuration, an identity provider or a homeserver that did
 /// not answer well. What goes wrong in a single room is in the report.
 pub async fn run<W: Write + RawStream>(cli: &Cli, watch: &dyn Watch, out: &mut W) -> anyhow::Result<Status> {
-    let config = Config::load(&cli.config)?;
+    let config = Config::load(&cli.config, &[])?;
     let printer = Printer { format: cli.format, dress: plan::text::Dress::new(colored(cli.color, out)), out };
     if !matches!(cli.command, Command::Idp) {
         // Told before anything is read, and before an error of something else.

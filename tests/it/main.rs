@@ -17,6 +17,7 @@ mod ldap;
 mod manual;
 mod matrix;
 mod planner;
+mod readme;
 mod servers;
 mod support;
 mod sync;
