@@ -204,7 +204,7 @@ impl Managed {
                 let _ = writeln!(text, "  {label}: {}", harmless(&people.join(", ")));
             }
         }
-        problems(text, &self.problems, dress);
+        problems(text, "  ", &self.problems, dress);
     }
 }
 
@@ -271,12 +271,12 @@ impl NotManaged {
             };
             let _ = writeln!(text, "    {next}");
         }
-        problems(text, &self.problems, dress);
+        problems(text, "    ", &self.problems, dress);
     }
 }
 
-fn problems(text: &mut String, problems: &[RoomProblem], dress: Dress) {
+fn problems(text: &mut String, indent: &str, problems: &[RoomProblem], dress: Dress) {
     for problem in problems {
-        let _ = writeln!(text, "  {} {}", dress.color(AnsiColor::Red, "! problem:"), problem.message());
+        let _ = writeln!(text, "{indent}{} {}", dress.color(AnsiColor::Red, "! problem:"), problem.message());
     }
 }

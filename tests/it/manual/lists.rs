@@ -107,7 +107,7 @@ async fn managed_rooms_are_listed_with_those_who_are_there_and_those_who_are_not
         format!("  missing: {}\n  not in the group: {} (invited)\n", scene.user("carol"), scene.user("root")),
         format!("  {}  {gone}\n    1 person in the room, stood for people ", scene.alias("gone")),
         format!(
-            "  {}  {}\n  ! problem: the room exists ({}), but inviter is neither in it",
+            "  {}  {}\n    ! problem: the room exists ({}), but inviter is neither in it",
             scene.alias("alien"),
             ids.1,
             ids.1

@@ -3,6 +3,7 @@
 mod lists;
 mod people;
 mod refusals;
+mod rules;
 mod unmanage;
 
 use serde_json::Value;

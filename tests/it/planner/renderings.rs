@@ -107,6 +107,14 @@ fn the_exit_status_tells_the_gravest() {
     assert_eq!(Status::of(&pending.plan(), false, Some(&failed), true), Status::Incomplete);
     assert_eq!(Status::of(&busy().plan(), false, None, true), Status::Incomplete);
     assert_eq!(Status::of(&busy().plan(), true, Some(&failed), true), Status::Refused);
-    let codes = [Status::Done, Status::Error, Status::Pending, Status::Incomplete, Status::Refused, Status::Usage];
-    assert_eq!(codes.map(Status::code), [0, 1, 2, 3, 4, 64]);
+    let codes = [
+        Status::Done,
+        Status::Error,
+        Status::Pending,
+        Status::Incomplete,
+        Status::Refused,
+        Status::Waiting,
+        Status::Usage,
+    ];
+    assert_eq!(codes.map(Status::code), [0, 1, 2, 3, 4, 5, 64]);
 }
