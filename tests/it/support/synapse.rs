@@ -152,6 +152,7 @@ disable_existing_loggers: false
 ";
 
 const LIFTED: &str = "\
+room_list_publication_rules: [{ action: allow }]
 rc_message: &lifted { per_second: 100000, burst_count: 100000 }
 rc_registration: *lifted
 rc_login: { address: *lifted, account: *lifted, failed_attempts: *lifted }
