@@ -32,11 +32,10 @@ impl Pair {
     /// Has the first `inviter` invite the second one to a room and hand it the power level 100.
     async fn share(&self, room: &str) {
         let room = self.a.room(room).await;
+        self.a.me.invite(&room, &self.b.me.user_id).await;
         let mut levels = self.a.me.power_levels(&room).await;
-        // Without entries the homeserver may leave the table out.
         levels["users"][&self.b.me.user_id] = json!(100);
         self.a.me.put_state(&room, "m.room.power_levels", "", levels).await;
-        self.a.me.invite(&room, &self.b.me.user_id).await;
     }
 
     /// Who is in a room by the lights of one side: `sam@a join 0`, without the first `inviter` and those who left.
@@ -171,6 +170,8 @@ async fn two_organisations_share_a_room_and_each_manages_its_own_people() {
         pair.agree("shared", &with(&["bob@b join 0", "inviter@b join 100"])).await;
         pair.rest(&at_a, &at_b).await;
 
+        // The mark is there now, so nothing needs to be adopted any more.
+        nothing_to_do(b, &b.with_file(&[("shared", &["bob"])], settings)).await;
         for scene in [a, b] {
             let history = scene.me.state_event(&room, "m.room.history_visibility", "").await;
             assert_eq!(history.unwrap()["history_visibility"], "joined");
@@ -212,9 +213,10 @@ async fn somebody_of_another_homeserver_who_was_invited_by_hand_is_left_alone() 
         see(&["alice@a join 50", "ext@b join 50", "late@b invite 0"]).await;
         nothing_to_do(a, &inviter).await;
 
-        // Who goes by themselves is not called back either.
-        guests["late"].leave(&room).await;
-        see(&["alice@a join 50", "ext@b join 50"]).await;
+        // They go by themselves, or by somebody's hand, and are not called back.
+        people["alice"].kick(&room, &b.user("late")).await;
+        guests["ext"].leave(&room).await;
+        see(&["alice@a join 50", "ext@b leave 50"]).await;
         nothing_to_do(a, &inviter).await;
     }
 }
