@@ -4,6 +4,7 @@
 
 use std::{
     collections::BTreeMap,
+    net::TcpListener,
     time::{Duration, Instant},
 };
 
@@ -12,6 +13,7 @@ use serde_json::{Value, json};
 use crate::support::account::Account;
 use crate::support::inviter::Inviter;
 use crate::support::synapse::Synapse;
+use crate::support::watchdog::free_port;
 use crate::sync::scene::{Scene, run, summary};
 
 /// Room versions with and without creators that rank above all (MSC4289), and room IDs with and without a server.
@@ -263,4 +265,31 @@ async fn a_group_names_a_room_on_a_homeserver_with_a_port_by_a_third_token() {
     }
     pair.agree("shared", &["alice@a join 50", "bea@b invite 50", "inviter@b join 100"]).await;
     pair.rest(&at_a, &at_b).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_homeserver_that_does_not_answer_holds_up_its_own_rooms_alone() {
+    let [_, synapse] = Synapse::federating_pair();
+    let scene = Scene::on(synapse, "dead").await;
+    scene.people(&["bea"]).await;
+    // One that takes connections and says nothing, and one that is not there.
+    let silent = TcpListener::bind(("127.0.0.1", 0)).expect("a loopback port is free");
+    let silent_port = silent.local_addr().expect("it is bound").port();
+    let gone_port = free_port();
+    let inviter = Inviter::new(&format!(
+        "{}timeout = \"5s\"\n[[idp]]\nname = \"people\"\ntype = \"file\"\nmxid_homeserver = {:?}\npath = \"rooms.toml\"\n",
+        scene.matrix_section(),
+        synapse.server_name()
+    ));
+    let own = scene.alias("own");
+    let rooms = [format!("#x:localhost:{silent_port}"), format!("#x:localhost:{gone_port}"), own.clone()]
+        .map(|alias| format!("[[rooms]]\nalias = {alias:?}\nmembers = [{:?}]\n", scene.uid("bea")));
+    inviter.file("rooms.toml", &rooms.concat());
+    let outcome = run(&inviter, &["sync"]).await.status(3);
+    for port in [silent_port, gone_port] {
+        let hint = format!("; it had to ask localhost:{port}: is that one running, and do the two federate?");
+        assert!(outcome.stdout.contains(&hint), "{outcome}");
+    }
+    assert_eq!(summary(&outcome), "2 writes: 2 done.");
+    assert_eq!(scene.roster("own").await, ["bea invite 0"]);
 }
