@@ -13,7 +13,6 @@ use serde_json::{Value, json};
 use crate::support::account::Account;
 use crate::support::inviter::Inviter;
 use crate::support::synapse::Synapse;
-use crate::support::watchdog::free_port;
 use crate::sync::scene::{Scene, run, summary};
 
 /// Room versions with and without creators that rank above all (MSC4289), and room IDs with and without a server.
@@ -272,24 +271,43 @@ async fn a_homeserver_that_does_not_answer_holds_up_its_own_rooms_alone() {
     let [_, synapse] = Synapse::federating_pair();
     let scene = Scene::on(synapse, "dead").await;
     scene.people(&["bea"]).await;
-    // One that takes connections and says nothing, and one that is not there.
-    let silent = TcpListener::bind(("127.0.0.1", 0)).expect("a loopback port is free");
-    let silent_port = silent.local_addr().expect("it is bound").port();
-    let gone_port = free_port();
     let inviter = Inviter::new(&format!(
-        "{}timeout = \"5s\"\n[[idp]]\nname = \"people\"\ntype = \"file\"\nmxid_homeserver = {:?}\npath = \"rooms.toml\"\n",
+        "{}timeout = \"5s\"\n[[idp]]\nname = \"people\"\ntype = \"file\"\nmxid_homeserver = {:?}\n\
+         path = \"rooms.toml\"\n[policy]\nadopt = true\n",
         scene.matrix_section(),
         synapse.server_name()
     ));
-    let own = scene.alias("own");
-    let rooms = [format!("#x:localhost:{silent_port}"), format!("#x:localhost:{gone_port}"), own.clone()]
-        .map(|alias| format!("[[rooms]]\nalias = {alias:?}\nmembers = [{:?}]\n", scene.uid("bea")));
-    inviter.file("rooms.toml", &rooms.concat());
-    let outcome = run(&inviter, &["sync"]).await.status(3);
-    for port in [silent_port, gone_port] {
-        let hint = format!("; it had to ask localhost:{port}: is that one running, and do the two federate?");
+    let write_rooms = |rooms: &[(&str, &[String])]| {
+        let rooms = rooms.iter().map(|(alias, people)| format!("[[rooms]]\nalias = {alias:?}\nmembers = {people:?}\n"));
+        inviter.file("rooms.toml", &rooms.collect::<String>());
+    };
+
+    // One that is gone after the room came under management, and one that takes connections and says nothing.
+    let gone = Synapse::federating();
+    let host = gone.register("host").await;
+    let invite = json!({ "room_alias_name": "x", "invite": [scene.me.user_id] });
+    let room = host.create_room(invite).await;
+    let mut levels = host.power_levels(&room).await;
+    levels["users"][&scene.me.user_id] = json!(100);
+    host.put_state(&room, "m.room.power_levels", "", levels).await;
+    let gone_alias = format!("#x:{}", gone.server_name());
+    write_rooms(&[(&gone_alias, &[scene.uid("bea")])]);
+    for _ in 0..2 {
+        run(&inviter, &["sync"]).await.success();
+    }
+    assert_eq!(scene.me.members(&room).await[&scene.user("bea")], "invite");
+    drop(gone);
+    let silent = TcpListener::bind(("127.0.0.1", 0)).expect("a loopback port is free");
+    let silent_alias = format!("#x:{}", silent.local_addr().expect("it is bound")).replace("127.0.0.1", "localhost");
+
+    write_rooms(&[(&gone_alias, &[]), (&silent_alias, &[]), (&scene.alias("own"), &[scene.uid("bea")])]);
+    let outcome = run(&inviter, &["sync", "--kick"]).await.status(3);
+    for alias in [gone_alias, silent_alias] {
+        let server = alias.trim_start_matches("#x:");
+        let hint = format!("; it had to ask {server}: is that one running, and do the two federate?");
         assert!(outcome.stdout.contains(&hint), "{outcome}");
     }
     assert_eq!(summary(&outcome), "2 writes: 2 done.");
     assert_eq!(scene.roster("own").await, ["bea invite 0"]);
+    assert_eq!(scene.me.members(&room).await[&scene.user("bea")], "invite");
 }

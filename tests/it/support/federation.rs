@@ -15,15 +15,15 @@ impl Synapse {
         static PAIR: OnceLock<[Synapse; 2]> = OnceLock::new();
         PAIR.get_or_init(|| {
             thread::scope(|scope| {
-                [(); 2]
-                    .map(|()| scope.spawn(|| start(free_port())))
-                    .map(|server| server.join().expect("the server starts"))
+                [(); 2].map(|()| scope.spawn(Self::federating)).map(|server| server.join().expect("the server starts"))
             })
         })
     }
-}
 
-fn start(port: u16) -> Synapse {
-    let server_name = format!("localhost:{port}");
-    Synapse::start(Options { server_name, federation: Some(port), ..Options::default() })
+    /// One more server, of one's own, that federates with those.
+    pub fn federating() -> Self {
+        let port = free_port();
+        let server_name = format!("localhost:{port}");
+        Self::start(Options { server_name, federation: Some(port), ..Options::default() })
+    }
 }
