@@ -164,6 +164,9 @@ impl Reader {
             Ok(answer) => Ok(Some((answer.room_id, answer.servers))),
             // A 404 without the code comes from something that is no homeserver: that room is not missing.
             Err(failure) if failure.is_refusal(404, "M_NOT_FOUND") => Ok(None),
+            Err(failure) if alias.server_name() != self.wire.me.server_name() => {
+                Err(failure.behind(alias.server_name()))
+            }
             Err(failure) => Err(failure),
         }
     }

@@ -12,6 +12,7 @@
 )]
 
 mod config;
+mod federation;
 mod file_idp;
 mod ldap;
 mod matrix;

@@ -6,4 +6,4 @@ mod kills;
 mod life;
 mod output;
 mod rooms;
-mod scene;
+pub mod scene;
