@@ -57,7 +57,7 @@ pub async fn run<W: Write + RawStream>(cli: &Cli, watch: &dyn Watch, out: &mut W
 fn import_from_bot<W: Write>(args: &ImportArgs, mut printer: Printer<'_, W>) -> anyhow::Result<Status> {
     let file = args.file.display();
     let text = std::fs::read_to_string(&args.file).with_context(|| format!("{file} cannot be read"))?;
-    let toml = import::import(&text, &args.values).map_err(|error| anyhow::anyhow!("{file}:{error}"))?;
+    let toml = import::import(&args.file, &text, &args.values)?;
     printer.print(&toml).context("the configuration cannot be printed")?;
     Ok(Status::Done)
 }

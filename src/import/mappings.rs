@@ -109,7 +109,7 @@ fn directory(toml: &mut Toml, homeserver: Option<&str>, ldap: &mut Section, room
 
 fn policy(toml: &mut Toml) {
     toml.header("[policy]");
-    toml.comment("The bot removed nobody, and no more does this, as long as --kick is not given.");
+    toml.comment("The bot removed nobody. Nor does inviter, unless it is run with --kick.");
     toml.boolean("cautious", true);
     toml.comment(
         "The rooms that exist bear no mark of inviter yet. It takes those into its care that are named below, and in \

@@ -11,6 +11,7 @@ mod section;
 mod yaml;
 
 use std::fmt;
+use std::path::{Path, PathBuf};
 
 use section::Section;
 use yaml::Place;
@@ -18,27 +19,28 @@ use yaml::Place;
 /// Why a configuration cannot be imported, and where in it. It never quotes a value that may be a secret.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ImportError {
+    file: PathBuf,
     /// Line and column, both from 1; `None` when the file as a whole is meant.
-    pub position: Option<(u64, u64)>,
-    /// The key, such as `ldap.port` or `sync_rooms[0].alias`; empty when none is meant.
-    pub key: String,
-    /// What is wrong.
-    pub message: String,
+    position: Option<(u64, u64)>,
+    /// `ldap.port`, `sync_rooms[0].alias`; empty when none is meant.
+    key: String,
+    message: String,
 }
 
 impl ImportError {
     fn new(place: Option<Place>, key: impl Into<String>, message: impl Into<String>) -> Self {
         let position = place.map(|place| (place.line, place.column));
-        Self { position, key: key.into(), message: message.into() }
+        Self { file: PathBuf::new(), position, key: key.into(), message: message.into() }
     }
 }
 
-/// `12:3: ldap.port: expected ...`, to be put after the name of the file.
 impl fmt::Display for ImportError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", self.file.display())?;
         if let Some((line, column)) = self.position {
-            write!(f, "{line}:{column}: ")?;
+            write!(f, ":{line}:{column}")?;
         }
+        f.write_str(": ")?;
         if !self.key.is_empty() {
             write!(f, "{}: ", self.key)?;
         }
@@ -50,12 +52,16 @@ impl std::error::Error for ImportError {}
 
 /// The text of an `inviter.toml` that does what a bot's configuration said.
 ///
-/// `values` are those of the placeholder `<1>`, which the plugin for LDAP room mappings took from its command.
+/// `file` is for messages alone. `values` are those of the placeholder `<1>`, which the plugin for LDAP room mappings took from its command.
 ///
 /// # Errors
 /// When the text is no YAML, is the configuration of neither bot, or holds a value that neither the bot nor `inviter`
 /// can follow.
-pub fn import(text: &str, values: &[String]) -> Result<String, ImportError> {
+pub fn import(file: &Path, text: &str, values: &[String]) -> Result<String, ImportError> {
+    convert(text, values).map_err(|error| ImportError { file: file.to_owned(), ..error })
+}
+
+fn convert(text: &str, values: &[String]) -> Result<String, ImportError> {
     let root = Section::new(String::new(), yaml::parse(text)?)?;
     let knows = |keys: &[&str]| keys.iter().any(|key| root.has(key));
     match (knows(&directory::OWN_KEYS), knows(&mappings::OWN_KEYS)) {

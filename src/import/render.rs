@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use crate::printable::harmless;
 
 /// What each comment begins with that asks a person to do something.
-pub(super) const TO_DO: &str = "TO DO: ";
+const TO_DO: &str = "TO DO: ";
 
 const WIDTH: usize = 116;
 
@@ -45,7 +45,7 @@ impl Toml {
 
     /// A key that must be filled in, which stands there as a comment until it is.
     pub(super) fn fill_in(&mut self, key: &str, example: &str, what: &str) {
-        self.to_do(what);
+        self.to_do(&format!("fill in and remove the #: {what}"));
         let _ = writeln!(self.text, "# {} = {}", key_text(key), quoted(example));
     }
 
@@ -92,7 +92,7 @@ fn key_text(key: &str) -> String {
 }
 
 /// A basic string of one line. What could steer a terminal is escaped as well.
-pub(super) fn quoted(text: &str) -> String {
+fn quoted(text: &str) -> String {
     let mut quoted = String::with_capacity(text.len() + 2);
     quoted.push('"');
     for c in text.chars() {

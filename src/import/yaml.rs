@@ -53,10 +53,25 @@ pub(super) fn parse(text: &str) -> Result<Node, ImportError> {
 fn refused(error: &Error) -> ImportError {
     let place = error.location().filter(|place| place.line() > 0);
     let place = place.map(|place| Place { line: place.line(), column: place.column() });
-    // Its own words name the place once more, in another way.
-    let text = error.without_snippet().to_string();
-    let text = text.rsplit_once(" at line ").map_or(text.as_str(), |(message, _)| message);
-    ImportError::new(place, "", format!("this cannot be read as YAML: {}", printable::line(text)))
+    let message = match error.without_snippet() {
+        Error::DuplicateMappingKey { .. } => "this key is there twice".to_owned(),
+        Error::UnknownAnchor { .. } => "this alias refers to nothing".to_owned(),
+        Error::Budget { .. }
+        | Error::AliasReplayCounterOverflow { .. }
+        | Error::AliasReplayLimitExceeded { .. }
+        | Error::AliasExpansionLimitExceeded { .. }
+        | Error::AliasReplayStackDepthExceeded { .. } => {
+            "this is larger than any configuration of a bot, or its aliases expand to too much".to_owned()
+        }
+        // The place stands before the message already.
+        known @ (Error::Message { .. } | Error::ExternalMessage { .. } | Error::Eof { .. }) => {
+            let text = known.to_string();
+            let text = text.split(" at line ").next().unwrap_or_default();
+            format!("this cannot be read as YAML: {}", printable::line(text))
+        }
+        _ => "this cannot be read as YAML".to_owned(),
+    };
+    ImportError::new(place, "", message)
 }
 
 impl<'de> Deserialize<'de> for Node {
