@@ -9,6 +9,7 @@
     reason = "an example prints, and gives up where it cannot go on"
 )]
 
+use std::fmt::Write as _;
 use std::io::{Read, Write};
 use std::process::ExitCode;
 
@@ -49,9 +50,12 @@ async fn main() -> ExitCode {
         last = outcome.stdout;
     }
     println!("\nWhat Synapse says now:");
+    let mut rooms = Vec::new();
     for room in account.joined_rooms().await {
-        show(&account, &room).await;
+        rooms.push(describe(&account, &room).await);
     }
+    rooms.sort();
+    print!("{}", rooms.concat());
     if keep {
         println!("\nThe servers stay until you press Enter. Try, in another terminal:");
         println!("  {} -c {}/inviter.toml sync", binary(), inviter.folder().display());
@@ -104,15 +108,16 @@ permissions = {{ invite = 50 }}"#,
     )
 }
 
-async fn show(account: &Account, room: &str) {
+async fn describe(account: &Account, room: &str) -> String {
     let content = |kind: &'static str| async move { account.state_event(room, kind, "").await.unwrap_or_default() };
     let (alias, name) = (content("m.room.canonical_alias").await, content("m.room.name").await);
-    println!("  {}  {}", alias["alias"].as_str().unwrap_or(room), name["name"]);
+    let mut text = format!("  {}  {}\n", alias["alias"].as_str().unwrap_or(room), name["name"]);
     let levels = account.power_levels(room).await;
     for (user, membership) in account.members(room).await {
         let level = levels["users"].get(&user).map(|level| format!(", power level {level}")).unwrap_or_default();
-        println!("    {user}  {membership}{level}");
+        let _ = writeln!(text, "    {user}  {membership}{level}");
     }
+    text
 }
 
 fn binary() -> String {

@@ -6,7 +6,8 @@ use std::fmt;
 use matrix_sdk::ruma::{OwnedRoomAliasId, OwnedServerName, OwnedUserId, UserId};
 
 use crate::actual::{Stamp, StampedGroup};
-use crate::config::{Config, Idp, OwnersOutside, RenamedUser, RoomSettings};
+use crate::config::{Config, ExplicitRoom, Idp, OwnersOutside, RenamedUser, RoomGroup, RoomSettings};
+use crate::dn::Dn;
 use crate::naming::{self, GroupName};
 use crate::power::MODERATOR;
 use crate::snapshot::{Account, Group, Members, Snapshot, SourceId, Standing};
@@ -39,6 +40,31 @@ pub struct DesiredRoom {
     pub stamp: Stamp,
     /// How the room is set up.
     pub settings: RoomSettings,
+    /// What the configuration says of this room alone.
+    pub described: Described,
+}
+
+/// What the configuration says of one room alone.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Described {
+    /// Whether the room has an entry of its own, so that it may be adopted.
+    pub is_listed: bool,
+    /// Whether it is a space.
+    pub is_space: bool,
+    /// The name that the room is to have.
+    pub name: Option<String>,
+    /// The topic that the room is to have.
+    pub topic: Option<String>,
+    /// Whether the room is in the homeserver's room directory.
+    pub in_directory: Option<bool>,
+    /// The space that the room is to be in.
+    pub parent: Option<OwnedRoomAliasId>,
+    /// Whether members of that space may join without an invitation, and so may stay.
+    pub restricted: bool,
+    /// In place of the policy for all rooms.
+    pub cautious: Option<bool>,
+    /// Users who are never touched here: patterns over whole user IDs.
+    pub protected_users: Vec<String>,
 }
 
 /// A person who is to be in a room.
@@ -97,15 +123,27 @@ impl Desired {
     /// When two accounts of one identity provider come out as the same Matrix user.
     pub fn build(config: &Config, snapshots: &[Snapshot]) -> Result<Self, DesiredError> {
         let mut desired = Self::default();
+        let mut found: BTreeSet<&RoomGroup> = BTreeSet::new();
         for (idp, snapshot) in config.idps.iter().zip(snapshots) {
             desired.warnings.extend(snapshot.notices.iter().map(|notice| format!("{}: {notice}", idp.name)));
-            let groups = RoomGroups::sort(idp, snapshot, &mut desired.warnings);
+            let groups = RoomGroups::sort(config, idp, snapshot, &mut desired.warnings);
             let users = user_ids(config, idp, snapshot, &groups.reached(), &mut desired.warnings)?;
+            let merge = Merge { config, idp, snapshot, users: &users, renamed: &BTreeMap::new() };
             for (alias, groups) in groups.rooms {
-                let room = desired.rooms.entry(alias).or_default();
-                room.settings = config.room.clone();
-                Merge { config, idp, snapshot, users: &users }.groups(&groups, room);
+                merge.groups(&groups, desired.rooms.entry(alias).or_default());
             }
+            for (described, reference, groups) in groups.described {
+                found.insert(reference);
+                let merge = Merge { renamed: &described.overrides.renamed_users, ..merge };
+                merge.described(reference, &groups, desired.rooms.entry(described.alias.clone()).or_default());
+            }
+        }
+        for described in &config.rooms {
+            desired.rooms.entry(described.alias.clone()).or_default().describe(described, &found);
+        }
+        for (alias, room) in &mut desired.rooms {
+            let described = config.rooms.iter().find(|described| described.alias == *alias);
+            room.settings = described.map_or_else(|| config.room.clone(), |room| room.overrides.over(&config.room));
         }
         Ok(desired)
     }
@@ -130,6 +168,45 @@ impl Desired {
     }
 }
 
+impl DesiredRoom {
+    /// Adds what the configuration says of the room itself; `found` are the groups that some identity provider has.
+    fn describe(&mut self, room: &ExplicitRoom, found: &BTreeSet<&RoomGroup>) {
+        for missing in room.groups.iter().filter(|group| !found.contains(group)) {
+            let place = missing.idp.as_deref().map_or("any identity provider".into(), |idp| format!("{idp:?}"));
+            self.incomplete.insert(format!("there is no group {} in {place}", missing.group));
+        }
+        for (user, level) in &room.members {
+            let member = self.members.entry(user.clone()).or_default();
+            member.level = member.level.max(*level);
+            member.via.insert(Via { idp: "configuration".into(), group: "[[rooms]] members".into() });
+        }
+        if self.stamp.groups.is_empty() {
+            self.stamp.groups.insert(StampedGroup { idp: "configuration".into(), id: room.alias.to_string() });
+        }
+        self.described = Described {
+            is_listed: true,
+            is_space: room.is_space,
+            name: room.name.clone(),
+            topic: room.topic.clone(),
+            in_directory: room.listed,
+            parent: room.parent.clone(),
+            restricted: room.restricted,
+            cautious: room.overrides.cautious,
+            protected_users: room.overrides.protected_users.clone(),
+        };
+    }
+}
+
+/// Whether a reference in the configuration means this group: by its name, or by its distinguished name.
+fn means(reference: &RoomGroup, idp: &Idp, group: &Group) -> bool {
+    let of_idp = reference.idp.as_ref().is_none_or(|only| *only == idp.name);
+    let same_name = || match (Dn::parse(&reference.group), Dn::parse(&group.label)) {
+        (Ok(wanted), Ok(name)) => wanted == name,
+        _ => false,
+    };
+    of_idp && (reference.group == group.name || same_name())
+}
+
 /// The groups of one identity provider that stand for one room.
 #[derive(Default)]
 struct OneRoom<'a> {
@@ -139,16 +216,19 @@ struct OneRoom<'a> {
 
 struct RoomGroups<'a> {
     rooms: BTreeMap<OwnedRoomAliasId, OneRoom<'a>>,
+    /// The groups that the configuration names for a room, by what it calls them.
+    described: Vec<(&'a ExplicitRoom, &'a RoomGroup, Vec<&'a Group>)>,
 }
 
 impl<'a> RoomGroups<'a> {
-    fn sort(idp: &Idp, snapshot: &'a Snapshot, warnings: &mut BTreeSet<String>) -> Self {
+    fn sort(config: &'a Config, idp: &Idp, snapshot: &'a Snapshot, warnings: &mut BTreeSet<String>) -> Self {
         let mut rooms: BTreeMap<_, OneRoom<'_>> = BTreeMap::new();
         for group in &snapshot.groups {
             match idp.convention.read(&group.name) {
                 Ok(GroupName::Room(alias)) => rooms.entry(alias).or_default().members.push(group),
                 Ok(GroupName::Owners(alias)) => rooms.entry(alias).or_default().owners.push(group),
                 Ok(GroupName::Other) => {}
+                Err(_) if config.names_group(&idp.name, &group.name) => {}
                 Err(error) => {
                     warnings.insert(format!("{}: the group {} stands for no room: {error}", idp.name, group.label));
                 }
@@ -167,7 +247,13 @@ impl<'a> RoomGroups<'a> {
             groups.members.sort_by(|a, b| a.label.cmp(&b.label));
             groups.owners.sort_by(|a, b| a.label.cmp(&b.label));
         }
-        Self { rooms }
+        let references = config.rooms.iter().flat_map(|room| room.groups.iter().map(move |group| (room, group)));
+        let described = references.filter_map(|(room, reference)| {
+            let mut groups: Vec<&Group> = snapshot.groups.iter().filter(|group| means(reference, idp, group)).collect();
+            groups.sort_by(|a, b| a.label.cmp(&b.label));
+            (!groups.is_empty()).then_some((room, reference, groups))
+        });
+        Self { rooms, described: described.collect() }
     }
 
     /// The accounts that are in some group of some room.
@@ -175,6 +261,7 @@ impl<'a> RoomGroups<'a> {
         self.rooms
             .values()
             .flat_map(|room| room.members.iter().chain(&room.owners))
+            .chain(self.described.iter().flat_map(|(_, _, groups)| groups))
             .flat_map(|group| group.members.certain().iter().chain(group.owners.iter().flat_map(Members::certain)))
             .collect()
     }
@@ -218,20 +305,29 @@ fn user_ids<'a>(
 
 fn user_id(config: &Config, idp: &Idp, account: &Account) -> Result<OwnedUserId, String> {
     match config.renamed_users.get(&account.username.to_lowercase()) {
-        Some(RenamedUser::UserId(user)) => Ok(user.clone()),
-        Some(RenamedUser::Localpart(localpart)) => {
-            UserId::parse(format!("@{localpart}:{}", idp.mxid_homeserver)).map_err(|error| error.to_string())
-        }
+        Some(renamed) => renamed_user(renamed, idp),
         None => naming::user_id(&account.username, &idp.mxid_homeserver, idp.invalid_names),
     }
 }
 
+fn renamed_user(renamed: &RenamedUser, idp: &Idp) -> Result<OwnedUserId, String> {
+    match renamed {
+        RenamedUser::UserId(user) => Ok(user.clone()),
+        RenamedUser::Localpart(localpart) => {
+            UserId::parse(format!("@{localpart}:{}", idp.mxid_homeserver)).map_err(|error| error.to_string())
+        }
+    }
+}
+
 /// Adds what one identity provider says to a room.
+#[derive(Clone, Copy)]
 struct Merge<'a> {
     config: &'a Config,
     idp: &'a Idp,
     snapshot: &'a Snapshot,
     users: &'a BTreeMap<&'a SourceId, OwnedUserId>,
+    /// Users who have another name in this room alone.
+    renamed: &'a BTreeMap<String, RenamedUser>,
 }
 
 impl Merge<'_> {
@@ -246,11 +342,8 @@ impl Merge<'_> {
             }
         }
         let Some(group) = groups.members.first() else { return };
-        room.stamp.groups.insert(StampedGroup {
-            idp: self.idp.name.clone(),
-            id: group.id.clone().unwrap_or_else(|| group.name.clone()),
-        });
-        self.members(group, room);
+        room.stamp.groups.insert(self.stamp(group));
+        self.members(group, None, room);
         if let Some(owners) = &group.owners {
             self.owners(group, group, owners, room);
         }
@@ -259,10 +352,30 @@ impl Merge<'_> {
         }
     }
 
-    fn members(&self, group: &Group, room: &mut DesiredRoom) {
+    /// Adds a group that the configuration names for a room.
+    fn described(&self, reference: &RoomGroup, groups: &[&Group], room: &mut DesiredRoom) {
+        room.servers.insert(self.idp.mxid_homeserver.clone());
+        if let [first, second, ..] = groups {
+            room.ambiguous.insert(format!(
+                "{}: {} may be {} or {}: name it by its distinguished name",
+                self.idp.name, reference.group, first.label, second.label
+            ));
+        }
+        let Some(group) = groups.first() else { return };
+        room.stamp.groups.insert(self.stamp(group));
+        self.members(group, reference.level, room);
+    }
+
+    fn stamp(&self, group: &Group) -> StampedGroup {
+        StampedGroup { idp: self.idp.name.clone(), id: group.id.clone().unwrap_or_else(|| group.name.clone()) }
+    }
+
+    fn members(&self, group: &Group, level: Option<i64>, room: &mut DesiredRoom) {
         self.note_gap(group, &group.members, room);
-        for (user, account) in self.people(&group.members) {
-            self.want(user, account, group, None, room);
+        for id in group.members.certain() {
+            if let Some((user, account)) = self.person(id) {
+                self.want(&user, account, group, level, room);
+            }
         }
     }
 
@@ -271,11 +384,11 @@ impl Merge<'_> {
         let members = group.members.certain();
         let mut ignored = Vec::new();
         for id in owners.certain() {
-            let (Some(user), Some(account)) = (self.users.get(id), self.snapshot.accounts.get(id)) else { continue };
+            let Some((user, account)) = self.person(id) else { continue };
             if members.contains(id) || self.config.policy.owners_outside_group == OwnersOutside::Moderator {
-                self.want(user, account, holder, Some(MODERATOR), room);
+                self.want(&user, account, holder, Some(MODERATOR), room);
             } else {
-                ignored.push(user.as_str());
+                ignored.push(user.to_string());
             }
         }
         if !ignored.is_empty() {
@@ -290,6 +403,16 @@ impl Merge<'_> {
         }
     }
 
+    /// The account and its Matrix user in this room; none if it can have none.
+    fn person(&self, id: &SourceId) -> Option<(OwnedUserId, &Account)> {
+        let account = self.snapshot.accounts.get(id)?;
+        let user = match self.renamed.get(&account.username.to_lowercase()) {
+            Some(renamed) => renamed_user(renamed, self.idp).ok()?,
+            None => self.users.get(id)?.clone(),
+        };
+        Some((user, account))
+    }
+
     fn want(&self, user: &OwnedUserId, account: &Account, group: &Group, level: Option<i64>, room: &mut DesiredRoom) {
         if account.standing == Standing::LockedOut {
             room.held.insert(user.clone());
@@ -298,10 +421,6 @@ impl Merge<'_> {
         let member = room.members.entry(user.clone()).or_default();
         member.level = member.level.max(level);
         member.via.insert(Via { idp: self.idp.name.clone(), group: group.name.clone() });
-    }
-
-    fn people(&self, members: &Members) -> impl Iterator<Item = (&OwnedUserId, &Account)> {
-        members.certain().iter().filter_map(|id| Some((self.users.get(id)?, self.snapshot.accounts.get(id)?)))
     }
 
     fn note_gap(&self, group: &Group, members: &Members, room: &mut DesiredRoom) {

@@ -8,6 +8,7 @@ pub mod apply;
 pub mod cli;
 pub mod config;
 pub mod desired;
+mod dn;
 pub mod idp;
 pub mod import;
 pub mod matrix;
@@ -48,7 +49,7 @@ use crate::watch::Watch;
 pub async fn run<W: Write + RawStream>(cli: &Cli, watch: &dyn Watch, out: &mut W) -> anyhow::Result<Status> {
     let printer = Printer { format: cli.format, dress: plan::text::Dress::new(colored(cli.color, out)), out };
     match &cli.command {
-        Command::Sync(args) => sync(&Config::load(&cli.config)?, args, watch, printer).await,
+        Command::Sync(args) => sync(&Config::load(&cli.config, &[])?, args, watch, printer).await,
         Command::Import(args) => import_from_bot(args, printer),
     }
 }

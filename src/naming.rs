@@ -67,7 +67,11 @@ impl Convention {
     }
 }
 
-fn alias(text: String) -> Result<OwnedRoomAliasId, NotAnAlias> {
+/// A text as a room alias.
+///
+/// # Errors
+/// When it is none, or one that no person would give.
+pub(crate) fn alias(text: String) -> Result<OwnedRoomAliasId, NotAnAlias> {
     let reason = match RoomAliasId::parse(&text) {
         Ok(alias) if alias.alias().is_empty() => "the part between # and : is empty".to_owned(),
         Ok(_) if text.contains(|c: char| c.is_control() || c.is_whitespace()) => {

@@ -4,7 +4,9 @@ mod document;
 mod idp;
 mod matrix;
 mod policy;
+mod report;
 mod room;
+mod rooms;
 mod secret;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -17,7 +19,9 @@ pub use idp::{FileIdp, Idp, IdpKind, LdapIdp, Lockout};
 pub(crate) use idp::{is_attribute_name, is_search_filter};
 pub use matrix::Matrix;
 pub use policy::{OwnersOutside, Policy};
+pub use report::Report;
 pub use room::{HistoryVisibility, RoomSettings};
+pub use rooms::{ExplicitRoom, Overrides, RoomGroup};
 pub use secret::Secret;
 
 use document::Document;
@@ -33,6 +37,10 @@ pub struct Config {
     pub policy: Policy,
     /// How rooms are set up.
     pub room: RoomSettings,
+    /// The rooms that are described one by one.
+    pub rooms: Vec<ExplicitRoom>,
+    /// Who is told of what a run did.
+    pub report: Report,
     /// Usernames, in lower case, and the localpart or user ID that such an account has always had.
     pub renamed_users: BTreeMap<String, RenamedUser>,
 }
@@ -49,13 +57,14 @@ pub enum RenamedUser {
 impl Config {
     /// Reads and checks a configuration file.
     ///
-    /// Relative paths in it are relative to its folder.
+    /// Relative paths in it are relative to its folder. `values` are those of the placeholder in `[[rooms]]` where the
+    /// file gives none.
     ///
     /// # Errors
     /// When the file cannot be read, is no TOML, or says something that cannot be followed.
-    pub fn load(path: &Path) -> Result<Self, ConfigError> {
+    pub fn load(path: &Path, values: &[String]) -> Result<Self, ConfigError> {
         let text = std::fs::read_to_string(path).map_err(|error| ConfigError::unreadable(path, &error))?;
-        Self::parse(path, &text)
+        Self::parse_with(path, &text, values)
     }
 
     /// Checks the text of a configuration file; `path` is for messages and for relative paths.
@@ -63,15 +72,35 @@ impl Config {
     /// # Errors
     /// As [`Config::load`].
     pub fn parse(path: &Path, text: &str) -> Result<Self, ConfigError> {
+        Self::parse_with(path, text, &[])
+    }
+
+    /// The same with values for the placeholder in `[[rooms]]`.
+    ///
+    /// # Errors
+    /// As [`Config::load`].
+    pub fn parse_with(path: &Path, text: &str, values: &[String]) -> Result<Self, ConfigError> {
         let mut document = Document::parse(path, text)?;
         let folder = path.parent().unwrap_or(Path::new(""));
         let matrix = matrix::read(&mut document, folder)?;
         let idps = idp::read(&mut document, folder)?;
         let policy = document.section::<Policy>("policy")?.unwrap_or_default();
         let room = document.section::<RoomSettings>("room")?.unwrap_or_default();
-        let renamed_users = renamed_users(&mut document)?;
-        document.finish(&["matrix", "idp", "policy", "room", "renamed_users"])?;
-        Ok(Self { matrix, idps, policy, room, renamed_users })
+        let names: Vec<&str> = idps.iter().map(|idp| idp.name.as_str()).collect();
+        let rooms = rooms::read(&mut document, &names, values)?;
+        let report = document.section::<Report>("report")?.unwrap_or_default();
+        let renamed_users = document.section::<BTreeMap<String, String>>("renamed_users")?.unwrap_or_default();
+        let renamed_users =
+            renamed(&renamed_users).map_err(|(key, message)| document.error_at(&["renamed_users", &key], message))?;
+        document.finish(&["matrix", "idp", "policy", "room", "rooms", "report", "renamed_users"])?;
+        Ok(Self { matrix, idps, policy, room, rooms, report, renamed_users })
+    }
+
+    /// Whether a group of this name in an identity provider is one of a room that is described one by one.
+    #[must_use]
+    pub fn names_group(&self, idp: &str, name: &str) -> bool {
+        let of_idp = |group: &&RoomGroup| group.idp.as_deref().is_none_or(|only| only == idp);
+        self.rooms.iter().flat_map(|room| &room.groups).filter(of_idp).any(|group| group.is_named(name))
     }
 
     /// The homeservers whose users the identity providers speak for.
@@ -81,30 +110,28 @@ impl Config {
     }
 }
 
-fn renamed_users(document: &mut Document<'_>) -> Result<BTreeMap<String, RenamedUser>, ConfigError> {
-    let entries = document.section::<BTreeMap<String, String>>("renamed_users")?.unwrap_or_default();
+/// The entries of a table of renamed users, with usernames in lower case.
+///
+/// # Errors
+/// When one cannot be followed: its key, and why.
+fn renamed(entries: &BTreeMap<String, String>) -> Result<BTreeMap<String, RenamedUser>, (String, String)> {
     let mut renamed = BTreeMap::new();
     for (new, old) in entries {
         let target = if old.starts_with('@') {
-            UserId::parse(&old).map(RenamedUser::UserId).map_err(|error| error.to_string())
+            UserId::parse(old).map(RenamedUser::UserId)
         } else {
             // Any server will do for the check; which one it is, the identity provider says.
             UserId::parse(format!("@{old}:example.com"))
                 .and_then(|user| user.validate_historical())
                 .map(|()| RenamedUser::Localpart(old.clone()))
-                .map_err(|error| error.to_string())
         };
         let target = target.map_err(|reason| {
-            document.error_at(
-                &["renamed_users", &new],
-                format!("expected the localpart of a Matrix user ID, or a whole one (@name:server): {reason}"),
-            )
+            let expected = "expected the localpart of a Matrix user ID, or a whole one (@name:server)";
+            (new.clone(), format!("{expected}: {reason}"))
         })?;
         if renamed.insert(new.to_lowercase(), target).is_some() {
-            return Err(document.error_at(
-                &["renamed_users", &new],
-                "this username is there twice, since upper and lower case count as the same".into(),
-            ));
+            let why = "this username is there twice, since upper and lower case count as the same";
+            return Err((new.clone(), why.into()));
         }
     }
     Ok(renamed)

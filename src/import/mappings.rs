@@ -1,11 +1,14 @@
 //! The maubot plugin for LDAP room mappings.
 
-use matrix_sdk::ruma::{RoomAliasId, UserId};
+use std::collections::BTreeSet;
+
+use matrix_sdk::ruma::{OwnedRoomAliasId, UserId};
 
 use super::ImportError;
 use super::connector::{self, checked_url};
 use super::render::Toml;
 use super::section::{Entry, Section};
+use crate::naming;
 
 /// Keys that this bot has and the other has not.
 pub(super) const OWN_KEYS: [&str; 2] = ["sync_rooms", "admin_users"];
@@ -26,10 +29,11 @@ struct Room {
 
 pub(super) fn import(mut root: Section, values: &[String]) -> Result<String, ImportError> {
     let mut unknown = Vec::new();
+    let mut taken = BTreeSet::new();
     let mut rooms = Vec::new();
     for entry in root.list("sync_rooms")? {
         let mut section = entry.section()?;
-        rooms.push(room(&mut section, values, &mut unknown)?);
+        rooms.push(room(&mut section, values, &mut taken, &mut unknown)?);
         unknown.push(section.unknown());
     }
     if !values.is_empty() && !rooms.iter().any(|room| room.is_template) {
@@ -118,12 +122,18 @@ fn policy(toml: &mut Toml) {
     toml.boolean("adopt", true);
 }
 
-fn room(section: &mut Section, values: &[String], unknown: &mut Vec<Vec<String>>) -> Result<Room, ImportError> {
+fn room(
+    section: &mut Section,
+    values: &[String],
+    taken: &mut BTreeSet<OwnedRoomAliasId>,
+    unknown: &mut Vec<Vec<String>>,
+) -> Result<Room, ImportError> {
     let Some((alias, entry)) = section.text("alias")? else { return Err(section.missing("alias")) };
     let is_template = alias.contains(PLACEHOLDER);
-    let tried = if values.is_empty() { vec!["1".to_owned()] } else { values.to_vec() };
-    for value in &tried {
-        check_alias(&alias.replace(PLACEHOLDER, value), &entry)?;
+    if is_template && !values.is_empty() {
+        values.iter().try_for_each(|value| check_alias(alias.replace(PLACEHOLDER, value), &entry, taken))?;
+    } else {
+        check_alias(alias.replace(PLACEHOLDER, "1"), &entry, taken)?;
     }
     let name = section.text("name")?.map(|(name, entry)| templated(name, &entry, is_template)).transpose()?;
     let visibility = section.text("visibility")?;
@@ -152,14 +162,12 @@ fn room(section: &mut Section, values: &[String], unknown: &mut Vec<Vec<String>>
     Ok(Room { alias, name, visibility: visibility.map(|(text, _)| text), groups, members, is_template })
 }
 
-fn check_alias(alias: &str, entry: &Entry) -> Result<(), ImportError> {
-    let reason = match RoomAliasId::parse(alias) {
-        Ok(parsed) if parsed.alias().is_empty() => "the part between # and : is empty".to_owned(),
-        Ok(_) if alias.contains(|c: char| c.is_control() || c.is_whitespace()) => "it has a space".to_owned(),
-        Ok(_) => return Ok(()),
-        Err(error) => error.to_string(),
-    };
-    Err(entry.error(format!("{alias:?} is no room alias: {reason}")))
+fn check_alias(alias: String, entry: &Entry, taken: &mut BTreeSet<OwnedRoomAliasId>) -> Result<(), ImportError> {
+    let alias = naming::alias(alias).map_err(|error| entry.error(error.to_string()))?;
+    if let Some(twice) = taken.replace(alias) {
+        return Err(entry.error(format!("two rooms are called {twice}")));
+    }
+    Ok(())
 }
 
 fn templated(text: String, entry: &Entry, is_template: bool) -> Result<String, ImportError> {

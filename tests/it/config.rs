@@ -149,7 +149,8 @@ fn each_mistake_names_file_line_column_key_and_what_was_expected() {
         (
             "[room]",
             "[rooms]",
-            "inviter.toml:18:2: rooms: there is no such section; there are matrix, idp, policy, room, renamed_users",
+            "inviter.toml:18:2: rooms: there is no such section; there are matrix, idp, policy, room, rooms, report, \
+             renamed_users",
         ),
         (
             "[room]",
@@ -188,7 +189,7 @@ fn a_configuration_without_identity_provider_or_homeserver_is_none() {
 
 #[test]
 fn a_missing_file_is_told_with_the_way_to_name_another() {
-    let error = Config::load(Path::new("/nonexistent/inviter.toml")).unwrap_err().to_string();
+    let error = Config::load(Path::new("/nonexistent/inviter.toml"), &[]).unwrap_err().to_string();
     assert_eq!(
         error,
         "/nonexistent/inviter.toml: the configuration cannot be read: No such file or directory (os error 2); name the \

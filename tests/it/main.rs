@@ -16,6 +16,7 @@ mod file_idp;
 mod ldap;
 mod matrix;
 mod planner;
+mod readme;
 mod servers;
 mod support;
 mod sync;

@@ -1,8 +1,8 @@
 //! What an entry that matches `user_filter` says about its person.
 
-use super::dn;
 use super::entry::Entry;
 use crate::config::{LdapIdp, Lockout};
+use crate::dn;
 use crate::snapshot::Standing;
 
 /// The attributes with which directories lock accounts. All but the last are operational: they come only when they

@@ -1,5 +1,6 @@
 //! Entries as the server sent them.
 
+use crate::dn::hexadecimal;
 use std::collections::BTreeMap;
 
 use ldap3::asn1::{PL, StructureTag};
@@ -85,14 +86,6 @@ fn guid_text(guid: [u8; 16]) -> String {
         text.push_str(&hexadecimal(guid.get(from..=from).unwrap_or_default()));
     }
     text
-}
-
-pub(super) fn hexadecimal(bytes: &[u8]) -> String {
-    bytes
-        .iter()
-        .flat_map(|byte| [byte >> 4, byte & 15])
-        .filter_map(|digit| char::from_digit(digit.into(), 16))
-        .collect()
 }
 
 fn constructed(tag: StructureTag) -> Option<Vec<StructureTag>> {

@@ -3,11 +3,11 @@
 use std::collections::{BTreeSet, HashMap};
 
 use super::account::{self, State};
-use super::dn::Dn;
 use super::entry::Entry;
 use super::node::{GroupNode, Node, Person, Rest};
 use super::search::Lookup;
 use crate::config::LdapIdp;
+use crate::dn::Dn;
 use crate::printable::line;
 use crate::snapshot::Account;
 

@@ -5,7 +5,6 @@
 
 mod account;
 mod connect;
-mod dn;
 mod entry;
 mod error;
 mod membership;

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use super::dn::Dn;
+use crate::dn::Dn;
 use crate::snapshot::{Account, SourceId};
 
 /// A name, and the entry that has it.

@@ -2,8 +2,6 @@
 
 use std::fmt;
 
-use super::entry::hexadecimal;
-
 /// A distinguished name (RFC 4514) in normal form: two spellings of one name are equal.
 ///
 /// Attribute types are lower case and have their short name; values are without case, and without the spaces that
@@ -11,11 +9,11 @@ use super::entry::hexadecimal;
 /// RDN are sorted. This is the matching of nearly all naming attributes. Where a schema equates more than that,
 /// the lookup of the name at the server finds the entry's own spelling.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub(super) struct Dn(String);
+pub(crate) struct Dn(String);
 
 /// A value that is no distinguished name.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct NotADn;
+pub(crate) struct NotADn;
 
 impl fmt::Display for Dn {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -26,7 +24,7 @@ impl fmt::Display for Dn {
 impl Dn {
     /// Reads a name as servers write it: RFC 4514, and from before that semicolons, quoted values and spaces
     /// (RFC 2253, section 4).
-    pub(super) fn parse(text: &str) -> Result<Self, NotADn> {
+    pub(crate) fn parse(text: &str) -> Result<Self, NotADn> {
         let mut rdns = Vec::new();
         let mut rest = Reader { rest: text };
         rest.skip_spaces();
@@ -53,28 +51,44 @@ impl Dn {
     }
 
     /// Whether this is the name of no entry: the placeholder in groups that may not be empty.
-    pub(super) fn is_empty(&self) -> bool {
+    pub(crate) fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
 }
 
 /// The values that an attribute has in the first RDN of a name, as they are written there; empty if there are none
 /// or the name is none.
-pub(super) fn naming_values(text: &str, attribute: &str) -> Vec<String> {
+pub(crate) fn naming_values(text: &str, attribute: &str) -> Vec<String> {
     let wanted = short_name(attribute);
-    let mut values = Vec::new();
+    leading_parts(text).into_iter().filter(|(kind, _)| *kind == wanted).map(|(_, value)| value).collect()
+}
+
+/// The values of the first RDN of a name, as they are written there; empty if the name is none.
+pub(crate) fn leading_values(text: &str) -> Vec<String> {
+    leading_parts(text).into_iter().map(|(_, value)| value).collect()
+}
+
+fn leading_parts(text: &str) -> Vec<(String, String)> {
+    let mut parts = Vec::new();
     let mut rest = Reader { rest: text };
     loop {
         let Ok((kind, value)) = rest.kind_and_value() else { return Vec::new() };
-        if kind == wanted
-            && let Value::Text(value) = value
-        {
-            values.push(value);
+        if let Value::Text(value) = value {
+            parts.push((kind, value));
         }
         if rest.next() != Some('+') {
-            return values;
+            return parts;
         }
     }
+}
+
+/// Bytes as lower-case hexadecimal digits.
+pub(crate) fn hexadecimal(bytes: &[u8]) -> String {
+    bytes
+        .iter()
+        .flat_map(|byte| [byte >> 4, byte & 15])
+        .filter_map(|digit| char::from_digit(digit.into(), 16))
+        .collect()
 }
 
 enum Value {

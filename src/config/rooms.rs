@@ -1,0 +1,250 @@
+//! `[[rooms]]`: rooms that the configuration describes one by one, beside those that groups are named after.
+
+use std::collections::BTreeMap;
+
+use matrix_sdk::ruma::{OwnedRoomAliasId, OwnedUserId, RoomVersionId};
+use serde::{Deserialize, Deserializer, de};
+
+use super::document::{ConfigError, Document};
+use super::room::{HistoryVisibility, RoomSettings, permissions};
+use super::{RenamedUser, renamed};
+use crate::power::PermissionKey;
+use crate::{dn, naming};
+
+/// What stands for a value of `for_each` in the texts of an entry.
+const PLACEHOLDER: &str = "<1>";
+
+/// A room that the configuration describes.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ExplicitRoom {
+    /// The room's alias.
+    pub alias: OwnedRoomAliasId,
+    /// Whether it is a space.
+    pub is_space: bool,
+    /// The name that the room is to have, whatever people call it.
+    pub name: Option<String>,
+    /// The topic that the room is to have, whatever people write there.
+    pub topic: Option<String>,
+    /// Whether the room is listed in the homeserver's room directory; `None` leaves that as it is.
+    pub listed: Option<bool>,
+    /// The space that the room is to be in.
+    pub parent: Option<OwnedRoomAliasId>,
+    /// Whether members of that space may join without an invitation.
+    pub restricted: bool,
+    /// The groups whose members are wanted in the room.
+    pub groups: Vec<RoomGroup>,
+    /// People who are wanted in the room whatever the groups say.
+    pub members: BTreeMap<OwnedUserId, Option<i64>>,
+    /// What is set up as for no other room.
+    pub overrides: Overrides,
+}
+
+/// A group whose members are wanted in a room.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct RoomGroup {
+    /// The identity provider that has the group; any if it is not given.
+    pub idp: Option<String>,
+    /// The group's name, or its distinguished name.
+    pub group: String,
+    /// The power level of its members; `None` for the room's default.
+    pub level: Option<i64>,
+}
+
+impl RoomGroup {
+    /// Whether a group of this name can be meant: it is the name, or the one in the distinguished name.
+    #[must_use]
+    pub fn is_named(&self, name: &str) -> bool {
+        let lower = name.to_lowercase();
+        self.group == name || dn::leading_values(&self.group).iter().any(|value| value.to_lowercase() == lower)
+    }
+}
+
+/// Settings of one room in place of those for all.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Overrides {
+    /// In place of `[room] history_visibility`.
+    pub history_visibility: Option<HistoryVisibility>,
+    /// In place of `[room] encryption`.
+    pub encryption: Option<bool>,
+    /// In place of `[room] room_version`.
+    pub room_version: Option<RoomVersionId>,
+    /// In addition to `[room] permissions`, and before them.
+    pub permissions: BTreeMap<PermissionKey, i64>,
+    /// In place of `[policy] cautious`.
+    pub cautious: Option<bool>,
+    /// In addition to `[policy] protected_users`.
+    pub protected_users: Vec<String>,
+    /// In addition to `[renamed_users]`, and before them.
+    pub renamed_users: BTreeMap<String, RenamedUser>,
+}
+
+impl Overrides {
+    /// The settings of the room.
+    #[must_use]
+    pub fn over(&self, all: &RoomSettings) -> RoomSettings {
+        let mut permissions = all.permissions.clone();
+        permissions.extend(self.permissions.clone());
+        RoomSettings {
+            history_visibility: self.history_visibility.or(all.history_visibility),
+            encryption: self.encryption.unwrap_or(all.encryption),
+            room_version: self.room_version.clone().or_else(|| all.room_version.clone()),
+            permissions,
+        }
+    }
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Raw {
+    alias: String,
+    #[serde(default)]
+    for_each: Vec<String>,
+    #[serde(default, rename = "type")]
+    kind: Kind,
+    name: Option<String>,
+    topic: Option<String>,
+    directory: Option<Directory>,
+    parent: Option<String>,
+    #[serde(default)]
+    restricted: bool,
+    #[serde(default)]
+    groups: Vec<RawGroup>,
+    #[serde(default)]
+    members: Vec<RawMember>,
+    history_visibility: Option<HistoryVisibility>,
+    encryption: Option<bool>,
+    room_version: Option<RoomVersionId>,
+    #[serde(default, deserialize_with = "permissions")]
+    permissions: BTreeMap<PermissionKey, i64>,
+    cautious: Option<bool>,
+    #[serde(default)]
+    protected_users: Vec<String>,
+    #[serde(default)]
+    renamed_users: BTreeMap<String, String>,
+}
+
+#[derive(Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+enum Kind {
+    #[default]
+    Room,
+    Space,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+enum Directory {
+    Public,
+    Private,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RawGroup {
+    idp: Option<String>,
+    group: String,
+    #[serde(default, deserialize_with = "level")]
+    level: Option<i64>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RawMember {
+    user: OwnedUserId,
+    #[serde(default, deserialize_with = "level")]
+    level: Option<i64>,
+}
+
+fn level<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<i64>, D::Error> {
+    let level = i64::deserialize(deserializer)?;
+    if (0..=100).contains(&level) {
+        Ok(Some(level))
+    } else {
+        Err(de::Error::custom("expected a power level from 0 to 100"))
+    }
+}
+
+/// Reads the entries. One with the placeholder stands for a room for each value of its `for_each`, or of `values` if it
+/// has none; without either it stands for no room.
+pub(super) fn read(
+    document: &mut Document<'_>,
+    idps: &[&str],
+    values: &[String],
+) -> Result<Vec<ExplicitRoom>, ConfigError> {
+    let mut rooms: Vec<ExplicitRoom> = Vec::new();
+    for (index, table) in document.tables("rooms")?.into_iter().enumerate() {
+        let at = index.to_string();
+        let raw: Raw = document.read(table)?;
+        let error = |key: &str, message: String| document.error_at(&["rooms", &at, key], message);
+        let has_placeholder = raw.alias.contains(PLACEHOLDER);
+        if !has_placeholder && !raw.for_each.is_empty() {
+            return Err(error(
+                "for_each",
+                format!("the alias has no {PLACEHOLDER}, which these values would stand for"),
+            ));
+        }
+        let values = match (has_placeholder, raw.for_each.is_empty()) {
+            (false, _) => &[String::new()][..],
+            (true, false) => &raw.for_each,
+            (true, true) => values,
+        };
+        for value in values {
+            let room = expand(&raw, value, idps, &error)?;
+            if rooms.iter().any(|other| other.alias == room.alias) {
+                return Err(error("alias", format!("two entries are for {}", room.alias)));
+            }
+            rooms.push(room);
+        }
+    }
+    Ok(rooms)
+}
+
+fn expand(
+    raw: &Raw,
+    value: &str,
+    idps: &[&str],
+    error: &dyn Fn(&str, String) -> ConfigError,
+) -> Result<ExplicitRoom, ConfigError> {
+    let fill = |text: &String| text.replace(PLACEHOLDER, value);
+    let alias = |key: &str, text: &String| {
+        naming::alias(fill(text)).map_err(|reason| error(key, format!("expected a room alias: {reason}")))
+    };
+    let parent = raw.parent.as_ref().map(|parent| alias("parent", parent)).transpose()?;
+    if raw.restricted && parent.is_none() {
+        return Err(error("restricted", "members of which space may join? Name it with parent".into()));
+    }
+    let alias = alias("alias", &raw.alias)?;
+    if parent.as_ref() == Some(&alias) {
+        return Err(error("parent", "a space cannot be in itself".into()));
+    }
+    if let Some(unknown) = raw.groups.iter().filter_map(|group| group.idp.as_deref()).find(|idp| !idps.contains(idp)) {
+        return Err(error(
+            "groups",
+            format!("there is no identity provider {unknown:?}; there are {}", idps.join(", ")),
+        ));
+    }
+    let groups = raw.groups.iter();
+    let groups =
+        groups.map(|group| RoomGroup { idp: group.idp.clone(), group: fill(&group.group), level: group.level });
+    let renamed_users = renamed(&raw.renamed_users).map_err(|(_, message)| error("renamed_users", message))?;
+    Ok(ExplicitRoom {
+        alias,
+        is_space: raw.kind == Kind::Space,
+        name: raw.name.as_ref().map(fill),
+        topic: raw.topic.as_ref().map(fill),
+        listed: raw.directory.map(|directory| directory == Directory::Public),
+        parent,
+        restricted: raw.restricted,
+        groups: groups.collect(),
+        members: raw.members.iter().map(|member| (member.user.clone(), member.level)).collect(),
+        overrides: Overrides {
+            history_visibility: raw.history_visibility,
+            encryption: raw.encryption,
+            room_version: raw.room_version.clone(),
+            permissions: raw.permissions.clone(),
+            cautious: raw.cautious,
+            protected_users: raw.protected_users.clone(),
+            renamed_users,
+        },
+    })
+}

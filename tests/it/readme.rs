@@ -1,0 +1,68 @@
+//! What the README promises, held against the program.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use inviter::config::Config;
+
+fn readme() -> String {
+    std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("README.md")).unwrap()
+}
+
+/// An example that `cargo test` has built beside this test.
+fn example(name: &str) -> PathBuf {
+    let folder = std::env::current_exe().unwrap().parent().unwrap().with_file_name("examples");
+    let path = folder.join(name);
+    assert!(path.is_file(), "{} is missing: run tests/run, or cargo build --examples", path.display());
+    path
+}
+
+#[test]
+fn the_tour_prints_what_the_readme_shows() {
+    let output = Command::new(example("quickstart")).output().unwrap();
+    let stdout = String::from_utf8_lossy(&output.stdout);
+    assert!(output.status.success(), "{stdout}{}", String::from_utf8_lossy(&output.stderr));
+    let (_, told) = stdout.split_once("\n\n$ ").expect("the tour runs inviter");
+    let told = format!("$ {told}");
+    let indented: String =
+        told.lines().map(|line| if line.is_empty() { "\n".into() } else { format!("    {line}\n") }).collect();
+    assert!(readme().contains(&indented), "README.md should show this:\n\n{indented}");
+}
+
+/// The keys that a section knows, as the complaint about an unknown one lists them.
+fn keys(before: &str, after: &str) -> Vec<String> {
+    let text = format!("{before}no_such_key = 1\n{after}");
+    let complaint = Config::parse(Path::new("inviter.toml"), &text).expect_err("this key is unknown").to_string();
+    let (_, list) = complaint.split_once("expected one of ").unwrap_or_else(|| panic!("{complaint}"));
+    list.split(", ").map(|key| key.trim_matches('`').to_owned()).collect()
+}
+
+#[test]
+fn every_key_of_the_configuration_is_in_the_readme() {
+    const MATRIX: &str = "[matrix]\nhomeserver = \"https://a\"\naccess_token = \"a\"\n";
+    const FILE: &str = "[[idp]]\nname = \"a\"\nmxid_homeserver = \"a\"\ntype = \"file\"\npath = \"a.toml\"\n";
+    let sections = [
+        keys("[matrix]\nhomeserver = \"https://a\"\n", ""),
+        keys(&format!("{MATRIX}[[idp]]\ntype = \"ldap\"\n"), ""),
+        keys(&format!("{MATRIX}[[idp]]\ntype = \"file\"\n"), ""),
+        keys(&format!("{MATRIX}{FILE}[policy]\n"), ""),
+        keys(&format!("{MATRIX}{FILE}[room]\n"), ""),
+    ];
+    let readme = readme();
+    for key in sections.iter().flatten() {
+        assert!(readme.contains(&format!("`{key}`")), "README.md does not tell of `{key}`");
+    }
+    assert!(sections.iter().all(|keys| keys.len() > 3), "{sections:?}");
+}
+
+#[test]
+fn the_exit_statuses_of_the_readme_are_those_of_the_help() {
+    let help = Command::new(env!("CARGO_BIN_EXE_inviter")).arg("--help").output().unwrap();
+    let help = String::from_utf8_lossy(&help.stdout).into_owned();
+    let (_, statuses) = help.split_once("Exit status:\n").expect("the help tells the exit statuses");
+    let readme = readme();
+    for line in statuses.lines().filter(|line| !line.trim().is_empty()) {
+        let (code, _) = line.trim().split_once(' ').unwrap();
+        assert!(readme.contains(&format!("| {code} |")), "{line}");
+    }
+}
