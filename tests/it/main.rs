@@ -13,6 +13,7 @@
 
 mod config;
 mod file_idp;
+mod import;
 mod ldap;
 mod matrix;
 mod planner;
