@@ -57,6 +57,7 @@ fn refused(error: &Error) -> ImportError {
         Error::DuplicateMappingKey { .. } => "this key is there twice".to_owned(),
         Error::UnknownAnchor { .. } => "this alias refers to nothing".to_owned(),
         Error::Budget { .. }
+        | Error::AliasError { .. }
         | Error::AliasReplayCounterOverflow { .. }
         | Error::AliasReplayLimitExceeded { .. }
         | Error::AliasExpansionLimitExceeded { .. }
