@@ -15,12 +15,12 @@ const PASSWORD_FILE: &str = "directory-password";
 /// `[matrix]`, which maubot kept to itself.
 pub(super) fn matrix(toml: &mut Toml, homeserver: Option<&str>) {
     toml.header("[matrix]");
-    toml.to_do("check the address of the homeserver: maubot knew it, the bot's configuration does not.");
+    toml.ask("check the address of the homeserver: maubot knew it, the bot's configuration does not.");
     match homeserver {
         Some(server) => toml.text("homeserver", &format!("https://{server}")),
         None => toml.fill_in("homeserver", "https://matrix.example.com", "give the address."),
     }
-    toml.to_do(&format!(
+    toml.ask(&format!(
         "put an access token of the bot's account into the file {TOKEN_FILE} beside this one. Use the same account: \
          it has power in the rooms that exist. Stop the bot first."
     ));
@@ -91,23 +91,20 @@ pub(super) fn url(toml: &mut Toml, url: &Url, checked_certificates: bool) {
 /// `bind_dn` and where the password goes.
 pub(super) fn bind(toml: &mut Toml, ldap: &mut Section, dn: &str, password: &str) -> Result<(), ImportError> {
     let has_password = ldap.take(password).is_some_and(|entry| entry.is_given());
-    match ldap.text(dn)? {
-        Some((dn, _)) => {
-            toml.text("bind_dn", &dn);
-            toml.to_do(&format!(
-                "put the password into the file {PASSWORD_FILE} beside this one{}.",
-                if has_password {
-                    format!("; it is the bot's {password}, which is not copied here")
-                } else {
-                    String::new()
-                }
-            ));
-            toml.text("bind_password_file", PASSWORD_FILE);
-        }
-        None if has_password => {
-            toml.comment("The bot had a password without a name, and so searched as nobody in particular.")
-        }
-        None => toml.comment("The bot had no name and no password, and so searched as nobody in particular."),
+    if let Some((dn, _)) = ldap.text(dn)? {
+        toml.text("bind_dn", &dn);
+        toml.ask(&format!(
+            "put the password into the file {PASSWORD_FILE} beside this one{}.",
+            if has_password {
+                format!("; it is the bot's {password}, which is not copied here")
+            } else {
+                String::new()
+            }
+        ));
+        toml.text("bind_password_file", PASSWORD_FILE);
+    } else {
+        let what = if has_password { "a password without a name" } else { "no name and no password" };
+        toml.comment(&format!("The bot had {what}, and so searched as nobody in particular."));
     }
     Ok(())
 }

@@ -158,7 +158,8 @@ fn policy(toml: &mut Toml, root: &mut Section) -> Result<(), ImportError> {
     toml.boolean("cautious", root.take("cautious").map_or(Ok(true), |entry| entry.boolean())?);
     toml.comment(
         "The rooms that exist bear no mark of inviter yet. It takes those into its care that a group names, and in \
-         which the account has the power for it. You can remove this line after the first run.",
+         which the account has the power for it. You can remove this line after the first run: rooms that people make \
+         are left alone then.",
     );
     toml.boolean("adopt", true);
     Ok(())

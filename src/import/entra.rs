@@ -34,7 +34,7 @@ pub(super) fn idp(toml: &mut Toml, homeserver: Option<&str>, azure: &mut Section
         }
     }
     let has_secret = azure.take("azure_client_secret").is_some_and(|entry| entry.is_given());
-    toml.to_do(&format!(
+    toml.ask(&format!(
         "put the client secret into the file {SECRET_FILE} beside this one{}.",
         if has_secret { "; it is the bot's azure_client_secret, which is not copied here" } else { "" }
     ));

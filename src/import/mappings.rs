@@ -181,7 +181,7 @@ fn write(toml: &mut Toml, room: &Room, values: &[String]) {
     toml.header("[[rooms]]");
     toml.text("alias", &room.alias);
     if room.is_template && values.is_empty() {
-        toml.to_do(
+        toml.ask(
             "the values of <1> that were given to !ldap-sync, one room for each. `inviter import` writes those that it \
              is given with --value.",
         );

@@ -39,13 +39,13 @@ impl Toml {
     }
 
     /// A comment that asks for something.
-    pub(super) fn to_do(&mut self, text: &str) {
+    pub(super) fn ask(&mut self, text: &str) {
         self.wrapped("# ", "#   ", &format!("{TO_DO}{text}"));
     }
 
     /// A key that must be filled in, which stands there as a comment until it is.
     pub(super) fn fill_in(&mut self, key: &str, example: &str, what: &str) {
-        self.to_do(&format!("fill in and remove the #: {what}"));
+        self.ask(&format!("fill in and remove the #: {what}"));
         let _ = writeln!(self.text, "# {} = {}", key_text(key), quoted(example));
     }
 

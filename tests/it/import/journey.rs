@@ -65,7 +65,7 @@ fn followed(toml: &str, scene: &Scene, slapd: &Slapd, inviter: &Inviter) -> Stri
         }
     }
     // "For a private authority name its certificate in ca_file."
-    toml.replace("# ca_file = \"directory-ca.pem\"", &format!("ca_file = {:?}", slapd.ca_file()))
+    toml.replace("# ca_file = \"directory-ca.pem\"", &format!("ca_file = \"{}\"", slapd.ca_file().display()))
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -7,10 +7,8 @@ use super::{DIRECTORY_BOT, MAPPINGS_BOT, imported, imported_with, ldap_bot, pars
 
 fn ldap_of(toml: &str) -> LdapIdp {
     let config = parsed(toml).unwrap_or_else(|error| panic!("{error}\n{toml}"));
-    match &config.idps[0].kind {
-        IdpKind::Ldap(ldap) => (**ldap).clone(),
-        other => panic!("{other:?}"),
-    }
+    let IdpKind::Ldap(ldap) = &config.idps[0].kind else { panic!("{toml}") };
+    (**ldap).clone()
 }
 
 #[test]
@@ -74,6 +72,36 @@ fn the_sample_for_room_mappings_is_accepted_and_means_the_same() {
     );
     let members: Vec<_> = room.members.iter().map(|(user, level)| (user.as_str(), *level)).collect();
     assert_eq!(members, [("@super.admin:matrix.server.tld", Some(100))]);
+}
+
+/// Whether `Config` knows `type = "entra"`. The test below fails when this is no longer true, and then wants it set.
+const ENTRA_IS_KNOWN: bool = false;
+
+#[test]
+fn a_filled_in_azure_ad_means_the_same() {
+    let id = |n: u8| format!("{n}{n}{n}{n}{n}{n}{n}{n}-0000-4000-8000-000000000000");
+    let mut yaml = DIRECTORY_BOT.to_owned();
+    for (n, key) in [(1, "azure_root_group_id"), (2, "azure_tenant_id"), (3, "azure_client_id")] {
+        yaml = yaml.replace(&format!("{key}: \"\""), &format!("{key}: {:?}", id(n)));
+    }
+    let toml = imported(&yaml);
+    let table: toml::Table = toml.parse().unwrap();
+    let idp = &table["idp"][0];
+    for (key, expected) in [
+        ("type", "entra".to_owned()),
+        ("name", "entra".to_owned()),
+        ("mxid_homeserver", "example.com".to_owned()),
+        ("cloud", "public".to_owned()),
+        ("root_group_id", id(1)),
+        ("tenant_id", id(2)),
+        ("client_id", id(3)),
+        ("client_secret_file", "client-secret".to_owned()),
+        ("room_prefix", "MTRX ".to_owned()),
+    ] {
+        assert_eq!(idp[key].as_str(), Some(expected.as_str()), "{key}");
+    }
+    assert_eq!(idp.as_table().unwrap().len(), 9);
+    assert_eq!(parsed(&toml).map(|_| ()).map_err(|error| error.to_string()).is_ok(), ENTRA_IS_KNOWN, "{toml}");
 }
 
 #[test]

@@ -1,5 +1,6 @@
 //! What cannot be imported, and what a person is told.
 
+use std::fmt::Write as _;
 use std::path::Path;
 
 use inviter::import::import;
@@ -90,7 +91,7 @@ fn aliases_of_aliases_are_cut_off() {
     let mut yaml = "a0: &a0 [x, x, x, x, x, x, x, x, x, x]\n".to_owned();
     for level in 1..20 {
         let aliases = vec![format!("*a{}", level - 1); 10].join(", ");
-        yaml.push_str(&format!("a{level}: &a{level} [{aliases}]\n"));
+        let _ = writeln!(yaml, "a{level}: &a{level} [{aliases}]");
     }
     yaml.push_str("idp_type: *a19\n");
     assert!(refusal(&yaml, &[]).contains("its aliases expand to too much"));
