@@ -88,7 +88,9 @@ async fn sync<W: Write>(
 async fn read_desired(config: &Config, args: &SyncArgs) -> anyhow::Result<Desired> {
     let snapshots = try_join_all(config.idps.iter().map(|idp| async {
         // Names that begin like those of rooms and are none are wanted as well, to be warned of.
-        let wanted = |name: &str| !matches!(idp.convention.read(name), Ok(GroupName::Other));
+        let wanted = |name: &str| {
+            !matches!(idp.convention.read(name), Ok(GroupName::Other)) || config.names_group(&idp.name, name)
+        };
         let snapshot = idp::fetch(idp, &wanted).await?;
         info!("{}: {} groups, {} accounts", idp.name, snapshot.groups.len(), snapshot.accounts.len());
         anyhow::Ok(snapshot)

@@ -32,7 +32,7 @@ pub(super) fn mxid_homeserver(toml: &mut Toml, server: Option<&str>) {
     match server {
         Some(server) => toml.text("mxid_homeserver", server),
         None => {
-            toml.fill_in("mxid_homeserver", "example.com", "the bot's configuration names no homeserver of the users.")
+            toml.fill_in("mxid_homeserver", "example.com", "the bot's configuration has no mxid_homeserver.");
         }
     }
 }

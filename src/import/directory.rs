@@ -81,8 +81,8 @@ pub(super) fn import(mut root: Section) -> Result<String, ImportError> {
 
 fn head(toml: &mut Toml) {
     toml.comment(
-        "Made by `inviter import` from the configuration of the maubot plugin for Azure AD and LDAP. Do what each TO DO \
-         asks, read what is CHANGED, and look at the plan: `inviter sync --dry-run` writes nothing.",
+        "Made by `inviter import` from the configuration of the maubot plugin for Azure AD and LDAP. Do what each TO \
+         DO asks, read what is CHANGED, and look at the plan: `inviter sync --dry-run` writes nothing.",
     );
     toml.comment("");
     toml.comment("What inviter does otherwise in all:");

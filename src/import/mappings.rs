@@ -73,7 +73,7 @@ fn head(toml: &mut Toml) {
     toml.comment("");
     toml.comment("What inviter does otherwise in all:");
     for item in [
-        "`inviter sync` is !ldap-sync, and `inviter sync --dry-run` is !ldap-check. The values of <1> stand in for_each.",
+        "`inviter sync` is !ldap-sync, and `inviter sync --dry-run` is !ldap-check. The values of <1> are in for_each.",
         "It removes nobody unless it is run with --kick, and withholds demotions till then. The bot demoted.",
         "Who is in several groups of a room has the highest of their levels. With the bot the last one counted.",
         "The level 100 makes an admin, whom inviter never demotes or removes.",

@@ -52,7 +52,8 @@ impl std::error::Error for ImportError {}
 
 /// The text of an `inviter.toml` that does what a bot's configuration said.
 ///
-/// `file` is for messages alone. `values` are those of the placeholder `<1>`, which the plugin for LDAP room mappings took from its command.
+/// `file` is for messages alone. `values` are those of the placeholder `<1>`, which the plugin for LDAP room mappings
+/// took from its command.
 ///
 /// # Errors
 /// When the text is no YAML, is the configuration of neither bot, or holds a value that neither the bot nor `inviter`

@@ -84,7 +84,8 @@ proptest! {
         rooms in proptest::collection::vec((text(), text(), 0_i64..=100, any::<bool>()), 1..4),
         values in proptest::collection::btree_set("[a-z0-9]{1,5}", 1..4),
     ) {
-        let mut yaml = "ldap: {uri: 'ldaps://a', mxid_homeserver: a, base_dn: b, user_filter: (a=b)}\nsync_rooms:\n".to_owned();
+        let mut yaml = "ldap: {uri: 'ldaps://a', mxid_homeserver: a, base_dn: b, user_filter: (a=b)}\nsync_rooms:\n"
+            .to_owned();
         for (index, (name, group, level, public)) in rooms.iter().enumerate() {
             let visibility = if *public { "public" } else { "private" };
             let _ = write!(
