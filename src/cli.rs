@@ -23,6 +23,13 @@ Examples:
   inviter sync --room '#ops:example.com'        this room alone
   inviter --format json sync --dry-run          the plan for programs";
 
+const IMPORT: &str = "\
+It knows the maubot plugin for Azure AD and LDAP, and the maubot plugin for LDAP room mappings. It reads that file
+alone, and copies no secret.
+
+Example:
+  inviter import bot.yaml > inviter.toml";
+
 /// Keeps Matrix rooms in step with the groups of an identity provider.
 #[derive(Debug, Parser)]
 #[command(version, after_help = EXIT_STATUS, propagate_version = true)]
@@ -53,6 +60,19 @@ pub enum Command {
     /// Bring the rooms in line with the groups
     #[command(after_help = EXAMPLES)]
     Sync(SyncArgs),
+    /// Make a configuration of that of a chat bot, and print it
+    #[command(after_help = IMPORT)]
+    Import(ImportArgs),
+}
+
+/// The options of `inviter import`.
+#[derive(Debug, Args)]
+pub struct ImportArgs {
+    /// The bot's configuration: YAML, as the web interface of maubot shows it
+    pub file: PathBuf,
+    /// A value of the placeholder <1>, as given to !ldap-sync; may be given several times
+    #[arg(long = "value", value_name = "V")]
+    pub values: Vec<String>,
 }
 
 /// The options of `inviter sync`.

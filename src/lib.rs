@@ -10,6 +10,7 @@ pub mod config;
 pub mod desired;
 mod dn;
 pub mod idp;
+pub mod import;
 pub mod matrix;
 pub mod naming;
 pub mod plan;
@@ -32,7 +33,7 @@ use tracing::{error, info};
 use wildmatch::WildMatch;
 
 use crate::actual::{Actual, ActualRoom, AskedFor};
-use crate::cli::{Cli, Color, Command, Format, SyncArgs};
+use crate::cli::{Cli, Color, Command, Format, ImportArgs, SyncArgs};
 use crate::config::{Config, RenamedRooms};
 use crate::desired::Desired;
 use crate::matrix::{Reader, Session};
@@ -47,10 +48,20 @@ use crate::watch::{Unwatched, Watch};
 /// When nothing was changed because of an error: a bad configuration, an identity provider or a homeserver that did
 /// not answer well. What goes wrong in a single room is in the report.
 pub async fn run<W: Write + RawStream>(cli: &Cli, watch: &dyn Watch, out: &mut W) -> anyhow::Result<Status> {
-    let Command::Sync(args) = &cli.command;
-    let config = Config::load(&cli.config, &args.values)?;
     let printer = Printer { format: cli.format, dress: plan::text::Dress::new(colored(cli.color, out)), out };
-    sync(&config, args, watch, printer).await
+    match &cli.command {
+        Command::Sync(args) => sync(&Config::load(&cli.config, &args.values)?, args, watch, printer).await,
+        Command::Import(args) => import_from_bot(args, printer),
+    }
+}
+
+/// Prints a configuration made of that of a chat bot; it needs none itself.
+fn import_from_bot<W: Write>(args: &ImportArgs, mut printer: Printer<'_, W>) -> anyhow::Result<Status> {
+    let file = args.file.display();
+    let text = std::fs::read_to_string(&args.file).with_context(|| format!("{file} cannot be read"))?;
+    let toml = import::import(&args.file, &text, &args.values)?;
+    printer.print(&toml).context("the configuration cannot be printed")?;
+    Ok(Status::Done)
 }
 
 async fn sync<W: Write>(

@@ -14,6 +14,7 @@
 mod config;
 mod federation;
 mod file_idp;
+mod import;
 mod ldap;
 mod matrix;
 mod planner;

@@ -42,7 +42,7 @@ fn assert_unknown(modules: &[&str], forbidden: &[&str]) {
     }
 }
 
-const PURE: [&str; 7] = ["actual", "desired", "naming", "plan", "power", "report", "snapshot"];
+const PURE: [&str; 8] = ["actual", "desired", "import", "naming", "plan", "power", "report", "snapshot"];
 
 #[test]
 fn the_core_knows_no_network_file_clock_environment_async_or_terminal() {
