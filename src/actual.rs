@@ -98,6 +98,8 @@ pub struct JoinedRoom {
     pub replaced_by: Option<String>,
     /// The mark of `inviter`, if the room bears it.
     pub stamp: Option<Stamp>,
+    /// Whether the room bore the mark once, and it was taken away: the state event is there, and empty.
+    pub released: bool,
 }
 
 impl JoinedRoom {

@@ -2,9 +2,12 @@
 
 use std::collections::BTreeSet;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
-use matrix_sdk::ruma::{OwnedRoomAliasId, RoomAliasId};
+use matrix_sdk::ruma::{OwnedRoomAliasId, OwnedUserId, RoomAliasId, UserId};
+
+use crate::manual::{Request, Task};
 
 const EXIT_STATUS: &str = "\
 Exit status:
@@ -13,7 +16,14 @@ Exit status:
    2  changes are pending (only with --dry-run --detailed-exitcode)
    3  some changes failed, or some rooms cannot be managed
    4  the guard refused to remove people
+   5  what is left to do waits for somebody else (only unmanage)
   64  the command line cannot be understood";
+
+const UNMANAGE: &str = "\
+The new admin is invited, if need be, and given the power level 100. When they are in the room, inviter takes its mark
+away, gives its power up and leaves. Until then the status is 5, and the same command goes on.
+
+  inviter unmanage '#ops:example.com' @alice:example.com --wait 10m";
 
 const EXAMPLES: &str = "\
 Examples:
@@ -60,9 +70,100 @@ pub enum Command {
     /// Bring the rooms in line with the groups
     #[command(after_help = EXAMPLES)]
     Sync(SyncArgs),
+    /// List the rooms and members that the identity providers define; the homeserver is not asked
+    Idp,
+    /// List the rooms that the account of inviter has joined
+    Joined,
+    /// List the rooms that are managed, those that were, and those that cannot be
+    Managed,
+    /// One room, one person
+    #[command(flatten)]
+    ByHand(ByHand),
     /// Make a configuration of that of a chat bot, and print it
     #[command(after_help = IMPORT)]
     Import(ImportArgs),
+}
+
+/// What to do in one room with one person.
+#[derive(Debug, Subcommand)]
+pub enum ByHand {
+    /// Hand a room over to another admin, and leave it
+    #[command(after_help = UNMANAGE)]
+    Unmanage(UnmanageArgs),
+    /// Invite somebody whom no identity provider speaks for
+    InviteMember(PersonArgs),
+    /// Remove somebody whom no identity provider speaks for
+    KickMember(PersonArgs),
+    /// Invite somebody as an admin, who cannot be removed again below room version 12
+    InviteAdmin(PersonArgs),
+}
+
+impl ByHand {
+    /// What is asked for.
+    #[must_use]
+    pub fn request(&self) -> Request {
+        let task = match self {
+            Self::Unmanage(args) => Task::Unmanage { leave_as_creator: args.leave_as_creator },
+            Self::InviteMember(_) => Task::InviteMember,
+            Self::KickMember(_) => Task::KickMember,
+            Self::InviteAdmin(_) => Task::InviteAdmin,
+        };
+        Request { alias: self.person().alias.clone(), user: self.person().user.clone(), task }
+    }
+
+    /// How it is carried out.
+    #[must_use]
+    pub fn mode(&self) -> Mode {
+        let wait = match self {
+            Self::Unmanage(args) => args.wait,
+            Self::InviteMember(_) | Self::KickMember(_) | Self::InviteAdmin(_) => None,
+        };
+        Mode { dry_run: self.person().dry_run, wait }
+    }
+
+    fn person(&self) -> &PersonArgs {
+        match self {
+            Self::Unmanage(args) => &args.person,
+            Self::InviteMember(args) | Self::KickMember(args) | Self::InviteAdmin(args) => args,
+        }
+    }
+}
+
+/// How a command for one room and one person is carried out.
+#[derive(Debug, Clone, Copy)]
+pub struct Mode {
+    /// Whether nothing is written.
+    pub dry_run: bool,
+    /// How long to wait for somebody to accept their invitation.
+    pub wait: Option<Duration>,
+}
+
+/// A room and a person.
+#[derive(Debug, Args)]
+pub struct PersonArgs {
+    /// The room
+    #[arg(value_name = "ALIAS", value_parser = parse_alias)]
+    pub alias: OwnedRoomAliasId,
+    /// The person
+    #[arg(value_name = "USER", value_parser = parse_user)]
+    pub user: OwnedUserId,
+    /// Show what would be done and write nothing
+    #[arg(long)]
+    pub dry_run: bool,
+}
+
+/// The options of `inviter unmanage`.
+#[derive(Debug, Args)]
+pub struct UnmanageArgs {
+    /// The room, and its new admin
+    #[command(flatten)]
+    pub person: PersonArgs,
+    /// Wait this long for the new admin to accept the invitation, like 10m
+    #[arg(long, value_name = "TIME", value_parser = humantime::parse_duration, conflicts_with = "dry_run")]
+    pub wait: Option<Duration>,
+    /// Leave a room of version 12 or later that inviter created, where its power cannot be given up
+    #[arg(long)]
+    pub leave_as_creator: bool,
 }
 
 /// The options of `inviter import`.
@@ -76,7 +177,7 @@ pub struct ImportArgs {
 }
 
 /// The options of `inviter sync`.
-#[derive(Debug, Args)]
+#[derive(Debug, Default, Args)]
 pub struct SyncArgs {
     /// Show the plan and write nothing
     #[arg(long)]
@@ -110,6 +211,10 @@ fn parse_alias(text: &str) -> Result<OwnedRoomAliasId, String> {
     RoomAliasId::parse(text).map_err(|error| format!("expected a room alias like #room:example.com: {error}"))
 }
 
+fn parse_user(text: &str) -> Result<OwnedUserId, String> {
+    UserId::parse(text).map_err(|error| format!("expected a user ID like @alice:example.com: {error}"))
+}
+
 /// How the plan and the report are printed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum Format {
@@ -139,6 +244,14 @@ mod tests {
     #[test]
     fn the_command_line_is_sound() {
         Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn a_user_must_be_one() {
+        assert!(parse_user("@a:example.com").is_ok());
+        for bad in ["a", "@a", "#a:example.com", "@a:exa mple"] {
+            assert!(parse_user(bad).unwrap_err().contains("@alice:example.com"), "{bad}");
+        }
     }
 
     #[test]

@@ -6,11 +6,14 @@
 pub mod actual;
 pub mod apply;
 pub mod cli;
+mod commands;
 pub mod config;
 pub mod desired;
 mod dn;
 pub mod idp;
 pub mod import;
+pub mod list;
+pub mod manual;
 pub mod matrix;
 pub mod naming;
 pub mod plan;
@@ -34,6 +37,7 @@ use wildmatch::WildMatch;
 
 use crate::actual::{Actual, ActualRoom, AskedFor};
 use crate::cli::{Cli, Color, Command, Format, ImportArgs, SyncArgs};
+use crate::commands::{by_hand, lists};
 use crate::config::{Config, RenamedRooms};
 use crate::desired::Desired;
 use crate::matrix::{Reader, Session};
@@ -49,8 +53,22 @@ use crate::watch::{Unwatched, Watch};
 /// not answer well. What goes wrong in a single room is in the report.
 pub async fn run<W: Write + RawStream>(cli: &Cli, watch: &dyn Watch, out: &mut W) -> anyhow::Result<Status> {
     let printer = Printer { format: cli.format, dress: plan::text::Dress::new(colored(cli.color, out)), out };
+    let values = match &cli.command {
+        Command::Import(args) => return import_from_bot(args, printer),
+        Command::Sync(args) => args.values.as_slice(),
+        _ => &[],
+    };
+    let config = Config::load(&cli.config, values)?;
+    if !matches!(cli.command, Command::Idp) {
+        // Told before anything is read, and before an error of something else.
+        config.matrix.access_token.as_ref().map_err(Clone::clone)?;
+    }
     match &cli.command {
-        Command::Sync(args) => sync(&Config::load(&cli.config, &args.values)?, args, watch, printer).await,
+        Command::Sync(args) => sync(&config, args, watch, printer).await,
+        Command::Idp => lists::idp(&config, printer).await,
+        Command::Joined => lists::joined(&config, watch, printer).await,
+        Command::Managed => lists::managed(&config, watch, printer).await,
+        Command::ByHand(command) => by_hand::run(&config, &command.request(), command.mode(), watch, printer).await,
         Command::Import(args) => import_from_bot(args, printer),
     }
 }
@@ -70,8 +88,9 @@ async fn sync<W: Write>(
     watch: &dyn Watch,
     mut printer: Printer<'_, W>,
 ) -> anyhow::Result<Status> {
-    let (desired, session) = join(read_desired(config, args), Session::connect(&config.matrix)).await;
-    let (desired, session) = (desired?, session?);
+    let (desired, session) = join(read_desired(config), Session::connect(&config.matrix)).await;
+    let (mut desired, session) = (desired?, session?);
+    desired.restrict(&args.rooms())?;
     let actual = read_actual(&session.reader(), &desired, watch).await?;
     let (plan, refusals) = decide(config, args, &desired, &actual);
 
@@ -124,7 +143,7 @@ async fn read_actual(reader: &Reader, desired: &Desired, watch: &dyn Watch) -> a
 }
 
 /// Reads all identity providers, and brings together what they say.
-async fn read_desired(config: &Config, args: &SyncArgs) -> anyhow::Result<Desired> {
+async fn read_desired(config: &Config) -> anyhow::Result<Desired> {
     let snapshots = try_join_all(config.idps.iter().map(|idp| async {
         // Names that begin like those of rooms and are none are wanted as well, to be warned of.
         let wanted = |name: &str| {
@@ -135,25 +154,12 @@ async fn read_desired(config: &Config, args: &SyncArgs) -> anyhow::Result<Desire
         anyhow::Ok(snapshot)
     }))
     .await?;
-    let mut desired = Desired::build(config, &snapshots)?;
-    desired.restrict(&args.rooms())?;
-    Ok(desired)
+    Ok(Desired::build(config, &snapshots)?)
 }
 
 /// The plan, and why the guard refused its removals, if it did; the plan is then one without them.
 fn decide(config: &Config, args: &SyncArgs, desired: &Desired, actual: &Actual) -> (Plan, Vec<Refusal>) {
-    let mut policy = Policy {
-        removals: if args.kick || !config.policy.cautious { Removals::Made } else { Removals::Cautious },
-        kick: args.kick,
-        renamed: match config.policy.renamed_rooms {
-            RenamedRooms::KeepAlias => RenamedAlias::Keep,
-            RenamedRooms::DropAlias => RenamedAlias::Drop,
-        },
-        adopt: config.policy.adopt,
-        now: SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, milliseconds),
-        reinvite_after: milliseconds(config.policy.reinvite_after),
-        protected: config.policy.protected_users.iter().map(|pattern| WildMatch::new(pattern)).collect(),
-    };
+    let mut policy = policy(config, args);
     let limits = Limits {
         max_kicks: config.policy.max_kicks,
         max_percent: config.policy.max_kicks_percent.into(),
@@ -167,6 +173,21 @@ fn decide(config: &Config, args: &SyncArgs, desired: &Desired, actual: &Actual) 
     }
     policy.removals = Removals::Refused;
     (plan::compute(desired, actual, &policy), refusals)
+}
+
+fn policy(config: &Config, args: &SyncArgs) -> Policy {
+    Policy {
+        removals: if args.kick || !config.policy.cautious { Removals::Made } else { Removals::Cautious },
+        kick: args.kick,
+        renamed: match config.policy.renamed_rooms {
+            RenamedRooms::KeepAlias => RenamedAlias::Keep,
+            RenamedRooms::DropAlias => RenamedAlias::Drop,
+        },
+        adopt: config.policy.adopt,
+        now: SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, milliseconds),
+        reinvite_after: milliseconds(config.policy.reinvite_after),
+        protected: config.policy.protected_users.iter().map(|pattern| WildMatch::new(pattern)).collect(),
+    }
 }
 
 fn milliseconds(duration: std::time::Duration) -> u64 {
@@ -204,8 +225,7 @@ impl<W: Write> Printer<'_, W> {
         match (self.format, report) {
             (Format::Json, report) => {
                 let document = plan::json::Document::new(plan, refusals, report);
-                let text = serde_json::to_string_pretty(&document)?;
-                self.print(&format!("{}\n", printable::harmless_json(&text)))
+                self.json(&document)
             }
             (Format::Text, Some(report)) if !plan.is_empty() => {
                 self.print(&plan::text::report(plan, report, self.dress))
@@ -213,6 +233,20 @@ impl<W: Write> Printer<'_, W> {
             (Format::Text, _) => Ok(()),
         }
         .context("the report cannot be printed; see the homeserver for what was done")
+    }
+
+    /// Prints what a person reads, and nothing for programs.
+    fn text(&mut self, text: impl FnOnce(plan::text::Dress) -> String) -> anyhow::Result<()> {
+        match self.format {
+            Format::Text => self.print(&text(self.dress)),
+            Format::Json => Ok(()),
+        }
+    }
+
+    /// Prints one document for programs.
+    fn json(&mut self, document: &impl serde::Serialize) -> anyhow::Result<()> {
+        let text = serde_json::to_string_pretty(document)?;
+        self.print(&format!("{}\n", printable::harmless_json(&text)))
     }
 
     fn print(&mut self, text: &str) -> anyhow::Result<()> {

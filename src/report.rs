@@ -48,6 +48,8 @@ pub enum Status {
     Incomplete,
     /// The guard refused removals: 4.
     Refused,
+    /// What is left to do waits for somebody else: 5.
+    Waiting,
     /// The command line cannot be understood: 64, as in `sysexits.h`.
     Usage,
 }
@@ -77,6 +79,7 @@ impl Status {
             Self::Pending => 2,
             Self::Incomplete => 3,
             Self::Refused => 4,
+            Self::Waiting => 5,
             Self::Usage => 64,
         }
     }

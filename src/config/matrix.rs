@@ -14,8 +14,8 @@ use super::secret::{Given, Secret};
 pub struct Matrix {
     /// Base URL of the client-server API.
     pub homeserver: Url,
-    /// Access token of the account that manages the rooms.
-    pub access_token: Secret,
+    /// Access token of the account that manages the rooms, or why there is none: not every command needs it.
+    pub access_token: Result<Secret, ConfigError>,
     /// PEM file with the certificates of a private authority, trusted in addition to the system's.
     pub ca_file: Option<PathBuf>,
     /// How many requests may be under way at once.
@@ -85,15 +85,17 @@ pub(super) fn read(document: &mut Document<'_>, folder: &Path) -> Result<Matrix,
         env: raw.access_token_env,
         default_env: Some("INVITER_MATRIX__ACCESS_TOKEN"),
     }
-    .resolve(document, folder)?
-    .ok_or_else(|| {
-        document.error_at(
-            &["matrix", "access_token"],
-            "the access token is missing: give access_token, access_token_file or access_token_env, or set \
-             INVITER_MATRIX__ACCESS_TOKEN in the environment"
-                .into(),
-        )
-    })?;
+    .resolve(document, folder)
+    .and_then(|token| {
+        token.ok_or_else(|| {
+            document.error_at(
+                &["matrix", "access_token"],
+                "the access token is missing: give access_token, access_token_file or access_token_env, or set \
+                 INVITER_MATRIX__ACCESS_TOKEN in the environment"
+                    .into(),
+            )
+        })
+    });
     Ok(Matrix {
         homeserver: raw.homeserver,
         access_token,

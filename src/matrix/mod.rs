@@ -4,6 +4,7 @@
 
 mod answer;
 mod arrange;
+mod by_hand;
 mod error;
 mod http;
 mod limiter;
@@ -57,7 +58,7 @@ impl Session {
         let server = config.homeserver.as_str().trim_end_matches('/').to_owned();
         let http = http::client(config).map_err(SessionError::Setup)?;
         let pace = Pace::new(config.rate_limit_patience);
-        let token = config.access_token.expose();
+        let token = config.access_token.as_ref().map_err(|error| SessionError::Setup(error.to_string()))?.expose();
 
         let asked = Asked::read("asking whose the access token is");
         let account = wire::ask(&pace, &asked, &server, || http::whoami(&http, &server, token)).await;

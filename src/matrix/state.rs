@@ -57,6 +57,7 @@ pub(crate) fn joined_room(id: OwnedRoomId, me: &UserId, events: &[Value]) -> Res
         encrypted: text("m.room.encryption", "algorithm").is_some(),
         replaced_by,
         stamp: state.get(STAMP_TYPE, me.as_str()).and_then(|event| stamp(event.content)),
+        released: state.get(STAMP_TYPE, me.as_str()).is_some_and(|event| event.content.is_empty()),
         members,
     })
 }
@@ -225,6 +226,15 @@ mod tests {
         assert!(room.encrypted);
         assert_eq!(room.replaced_by.as_deref(), Some("!new:x"));
         assert_eq!(room.stamp, serde_json::from_value(stamp).ok());
+    }
+
+    #[test]
+    fn an_empty_mark_is_none_and_tells_that_the_room_was_managed() {
+        assert!(!read(&[]).released);
+        let room = read(&[event(STAMP_TYPE, "@me:x", json!({}))]);
+        assert_eq!((room.stamp, room.released), (None, true));
+        let marked = read(&[event(STAMP_TYPE, "@me:x", json!({ "groups": [] }))]);
+        assert_eq!((marked.stamp, marked.released), (Some(crate::actual::Stamp::default()), false));
     }
 
     #[test]

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use matrix_sdk::ruma::api::client::membership::{invite_user, join_room_by_id, kick_user};
+use matrix_sdk::ruma::api::client::membership::{invite_user, join_room_by_id, kick_user, leave_room};
 use matrix_sdk::ruma::api::client::room::Visibility;
 use matrix_sdk::ruma::api::client::room::create_room::v3 as create_room;
 use matrix_sdk::ruma::api::client::state::send_state_event;
@@ -19,7 +19,7 @@ use super::wire::{Asked, Wire, backoff};
 use crate::actual::{Membership, STAMP_TYPE};
 use crate::plan::{Change, Creation};
 
-/// The reason that is given to who is removed, and to the room.
+/// The reason that is given to who is removed by a plan, and to the room.
 const KICK_REASON: &str = "not in any group of this room";
 /// How often a lost answer is looked for.
 const LOOKS: u32 = 4;
@@ -111,7 +111,7 @@ impl Writer {
             Change::Restrict { space, allow } => self.restrict(&place(room)?, space, allow).await,
             Change::SpaceParent(link) => self.space_parent(&place(room)?, link).await,
             Change::SpaceChild(link) => self.space_child(&place(room)?, link).await,
-            Change::Kick(kick) => self.kick(&place(room)?, &kick.user).await,
+            Change::Kick(kick) => self.kick(&place(room)?, &kick.user, KICK_REASON).await,
             Change::Invite(invite) => self.invite(&place(room)?, &invite.user).await,
         }
     }
@@ -182,7 +182,7 @@ impl Writer {
         Ok(Done::Applied)
     }
 
-    async fn invite(&self, place: &Place, user: &UserId) -> Result<Done, WriteError> {
+    pub(super) async fn invite(&self, place: &Place, user: &UserId) -> Result<Done, WriteError> {
         let asked = Asked::repeatable(Lane::Send, format!("inviting {user} to {place}")).about(user.to_owned());
         let recipient = invite_user::v3::InviteUserId::new(user.to_owned()).into();
         let request = Precise(invite_user::v3::Request::new(place.id.clone(), recipient));
@@ -202,15 +202,34 @@ impl Writer {
         }
     }
 
-    async fn kick(&self, place: &Place, user: &UserId) -> Result<Done, WriteError> {
-        let text = format!("removing {user} from {place}");
-        let asked = Asked::once(Lane::Send, text);
+    pub(super) async fn kick(&self, place: &Place, user: &UserId, reason: &str) -> Result<Done, WriteError> {
         let mut request = kick_user::v3::Request::new(place.id.clone(), user.to_owned());
-        request.reason = Some(KICK_REASON.to_owned());
+        request.reason = Some(reason.to_owned());
         let request = Precise(request);
+        let asked = Asked::once(Lane::Send, format!("removing {user} from {place}"));
+        self.until_gone(place, user, || async {
+            self.wire.ask(&asked, |client| client.send(request.clone())).await.map(|_| ())
+        })
+        .await
+    }
+
+    pub(super) async fn leave(&self, place: &Place) -> Result<Done, WriteError> {
+        let request = Precise(leave_room::v3::Request::new(place.id.clone()));
+        let asked = Asked::once(Lane::Send, format!("leaving {place}"));
+        self.until_gone(place, &self.wire.me, || async {
+            self.wire.ask(&asked, |client| client.send(request.clone())).await.map(|_| ())
+        })
+        .await
+    }
+
+    /// Makes a request until the person is out of the room.
+    async fn until_gone<F>(&self, place: &Place, user: &UserId, request: impl Fn() -> F) -> Result<Done, WriteError>
+    where
+        F: Future<Output = Result<(), Failure>>,
+    {
         let mut attempt = 1;
         loop {
-            let Err(failure) = self.wire.ask(&asked, |client| client.send(request.clone())).await else {
+            let Err(failure) = request().await else {
                 return Ok(Done::Applied);
             };
             if failure.is_refusal(403, "") || failure.may_be_done() {

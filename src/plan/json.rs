@@ -1,6 +1,7 @@
 //! The plan, and what became of it, for programs. `examples/plan.schema.json` is the contract, made from these types.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
 
 use schemars::JsonSchema;
 use serde::Serialize;
@@ -8,6 +9,7 @@ use serde_json::Value;
 
 use super::text::Count;
 use super::{Change, HeldChange, Invite, Kick, LevelChange, Plan, Problem, Reason, Refusal, RoomPlan, Withheld};
+use crate::desired::Via;
 use crate::report::{Outcome, Report};
 
 /// The version of the format. It grows when a field changes its meaning or goes away, not when one is added.
@@ -156,7 +158,7 @@ enum Action {
 }
 
 #[derive(Debug, Serialize, JsonSchema)]
-struct Group {
+pub(crate) struct Group {
     /// The name of the identity provider in the configuration.
     idp: String,
     /// The group's immutable ID there, or its name if it has none.
@@ -208,7 +210,7 @@ enum Why {
 }
 
 #[derive(Debug, Serialize, JsonSchema)]
-struct GroupName {
+pub(crate) struct GroupName {
     /// The name of the identity provider in the configuration.
     idp: String,
     /// The name of the group.
@@ -234,7 +236,7 @@ enum HeldAction {
 }
 
 #[derive(Debug, Serialize, JsonSchema)]
-struct RoomProblem {
+pub(crate) struct RoomProblem {
     kind: ProblemKind,
     /// The problem and its remedy, for a person.
     message: String,
@@ -257,7 +259,7 @@ enum ProblemKind {
 }
 
 #[derive(Debug, Serialize, JsonSchema)]
-struct Result {
+pub(crate) struct Result {
     status: Status,
     /// Why it was skipped, or how it failed.
     message: Option<String>,
@@ -377,7 +379,7 @@ impl From<&Change> for Action {
     }
 }
 
-fn groups(stamp: &crate::actual::Stamp) -> Vec<Group> {
+pub(crate) fn groups(stamp: &crate::actual::Stamp) -> Vec<Group> {
     stamp.groups.iter().map(|group| Group { idp: group.idp.clone(), id: group.id.clone() }).collect()
 }
 
@@ -389,6 +391,24 @@ impl From<&LevelChange> for UserLevel {
             to: change.effective(),
             reason: (&change.reason).into(),
         }
+    }
+}
+
+impl From<&Via> for GroupName {
+    fn from(via: &Via) -> Self {
+        Self { idp: via.idp.clone(), group: via.group.clone() }
+    }
+}
+
+impl fmt::Display for GroupName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} ({})", self.group, self.idp)
+    }
+}
+
+impl fmt::Display for Group {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} {}", self.idp, self.id)
     }
 }
 
@@ -408,9 +428,7 @@ impl From<&Reason> for Why {
     fn from(reason: &Reason) -> Self {
         match reason {
             Reason::NotInGroup => Self::InNoGroup,
-            Reason::Wanted(via) => Self::Groups(
-                via.iter().map(|via| GroupName { idp: via.idp.clone(), group: via.group.clone() }).collect(),
-            ),
+            Reason::Wanted(via) => Self::Groups(via.iter().map(GroupName::from).collect()),
         }
     }
 }
@@ -423,6 +441,12 @@ impl From<&Withheld> for Held {
             HeldChange::Invite(invite) => HeldAction::Invite(invite.into()),
         };
         Self { change, why: withheld.why.to_string() }
+    }
+}
+
+impl RoomProblem {
+    pub(crate) fn message(&self) -> &str {
+        &self.message
     }
 }
 

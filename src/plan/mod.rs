@@ -6,7 +6,7 @@ mod creation;
 mod find;
 mod guard;
 pub mod json;
-mod show;
+pub(crate) mod show;
 mod spaces;
 pub mod text;
 

@@ -18,7 +18,7 @@ pub(super) fn moment(milliseconds: u64) -> String {
 
 /// A level as a person says it.
 #[must_use]
-pub(super) fn level(level: i64) -> String {
+pub(crate) fn level(level: i64) -> String {
     if level == MODERATOR { format!("moderator ({level})") } else { format!("level {level}") }
 }
 

@@ -26,7 +26,9 @@ history_visibility = "joined"
 "#;
 
 fn parse(text: &str) -> Result<Config, String> {
-    Config::parse(Path::new("inviter.toml"), text).map_err(|error| error.to_string())
+    let config = Config::parse(Path::new("inviter.toml"), text).map_err(|error| error.to_string())?;
+    config.matrix.access_token.as_ref().map_err(ToString::to_string)?;
+    Ok(config)
 }
 
 /// What is said when a part of a good configuration is replaced.
@@ -45,7 +47,7 @@ fn a_good_configuration_is_read() {
     let IdpKind::Ldap(ldap) = &config.idps[0].kind else { panic!("{config:?}") };
     assert_eq!(ldap.username_attribute, "uid");
     assert!(config.policy.cautious);
-    assert_eq!(config.matrix.access_token.expose(), "syt_secret");
+    assert_eq!(config.matrix.access_token.unwrap().expose(), "syt_secret");
 }
 
 #[test]

@@ -16,6 +16,7 @@ mod federation;
 mod file_idp;
 mod import;
 mod ldap;
+mod manual;
 mod matrix;
 mod planner;
 mod readme;

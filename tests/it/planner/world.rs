@@ -323,5 +323,6 @@ fn created(creation: &Creation, me: &OwnedUserId) -> JoinedRoom {
         encrypted: creation.encryption,
         replaced_by: None,
         stamp: Some(creation.stamp.clone()),
+        released: false,
     }
 }

@@ -1,0 +1,4 @@
+//! The commands besides `sync`: what reads, what prints, and in which order.
+
+pub(crate) mod by_hand;
+pub(crate) mod lists;
