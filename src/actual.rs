@@ -13,6 +13,21 @@ use crate::power::PowerLevels;
 /// (<https://spec.matrix.org/v1.16/rooms/v11/#authorization-rules>, rule 8).
 pub const STAMP_TYPE: &str = "dev.inviter.managed";
 
+/// What is asked of the homeserver.
+#[derive(Debug, Clone, Default)]
+pub struct AskedFor {
+    /// The rooms, by alias.
+    pub aliases: BTreeSet<OwnedRoomAliasId>,
+    /// Those of them of which it matters whether they are in the room directory: one more request for each.
+    pub in_directory: BTreeSet<OwnedRoomAliasId>,
+}
+
+impl FromIterator<OwnedRoomAliasId> for AskedFor {
+    fn from_iter<I: IntoIterator<Item = OwnedRoomAliasId>>(aliases: I) -> Self {
+        Self { aliases: aliases.into_iter().collect(), ..Self::default() }
+    }
+}
+
 /// Everything that was read from the homeserver.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Actual {
@@ -22,6 +37,8 @@ pub struct Actual {
     pub default_room_version: Option<RoomVersionId>,
     /// The rooms that were asked for, by alias.
     pub rooms: BTreeMap<OwnedRoomAliasId, ActualRoom>,
+    /// All rooms that the account has joined.
+    pub joined: BTreeSet<OwnedRoomId>,
     /// Other rooms that the account has joined, if they were read as well: only when a plan needs them, since that costs
     /// a request for each.
     pub others: BTreeMap<OwnedRoomId, JoinedRoom>,
@@ -73,6 +90,8 @@ pub struct JoinedRoom {
     pub parents: BTreeSet<OwnedRoomId>,
     /// The room that this one replaces, if it says so (`predecessor` of `m.room.create`).
     pub replaces: Option<OwnedRoomId>,
+    /// Whether the room is in the homeserver's room directory; read only if a plan needs it, by a request of its own.
+    pub in_directory: Option<bool>,
     /// Whether the room is encrypted.
     pub encrypted: bool,
     /// The room that replaces this one, if it was upgraded (`m.room.tombstone`); empty if the event names none.

@@ -28,48 +28,80 @@ impl Effect for Writer {
     }
 }
 
-/// Makes the changes of a plan, in at most `concurrency` rooms at once.
+/// Makes the changes of a plan, in at most `concurrency` rooms at once. New spaces are created before anything else, since
+/// rooms are put into them.
 ///
 /// A change that fails does not keep the room's others from being tried, unless the room is not there or the account not
 /// in it. When nothing can be changed any more, what is left is skipped.
 pub async fn apply(plan: &Plan, effect: &impl Effect, concurrency: usize, watch: &dyn Watch) -> Report {
-    let rooms: Vec<_> = plan.changing().collect();
-    watch.begin("applying changes", rooms.iter().map(|room| room.changes.len()).sum());
+    let rooms: Vec<_> = plan.changing().map(RoomRun::new).collect();
+    watch.begin("applying changes", rooms.iter().map(|room| room.plan.changes.len()).sum());
     let stopped = Stopped::default();
-    let rooms: BTreeMap<_, _> = stream::iter(rooms)
-        .map(|room| async { (room.alias.clone(), apply_room(room, effect, &stopped, watch).await) })
+    let run = Run { effect, stopped: &stopped, watch };
+    let (spaces, rooms): (Vec<_>, Vec<_>) = rooms.into_iter().partition(RoomRun::is_new_space);
+    let mut ready: Vec<_> =
+        stream::iter(spaces).map(|room| run.changes(room, 1)).buffer_unordered(concurrency.max(1)).collect().await;
+    ready.extend(rooms);
+    let rooms: BTreeMap<_, _> = stream::iter(ready)
+        .map(|room| run.changes(room, usize::MAX))
         .buffer_unordered(concurrency.max(1))
+        .map(|room| (room.plan.alias.clone(), room.outcomes))
         .collect()
         .await;
     watch.end();
     Report { rooms }
 }
 
-async fn apply_room(plan: &RoomPlan, effect: &impl Effect, stopped: &Stopped, watch: &dyn Watch) -> Vec<Outcome> {
-    let mut room = plan.room_id.clone();
-    let mut closed: Option<&str> = None;
-    let mut outcomes = Vec::with_capacity(plan.changes.len());
-    for change in &plan.changes {
-        let outcome = if let Some(why) = stopped.why() {
-            Outcome::Skipped(why)
-        } else if let Some(why) = closed {
-            Outcome::Skipped(why.to_owned())
-        } else {
-            let answer = effect.apply(&plan.alias, room.as_deref(), change).await;
-            outcome(answer, &mut room, stopped)
-        };
-        if !matches!(outcome, Outcome::Applied | Outcome::AlreadyDone) {
-            closed = closed.or(match change {
-                Change::Create(_) => Some("the room was not created"),
-                Change::Join { .. } => Some("the room was not joined"),
-                _ => None,
-            });
-        }
-        tracing::debug!(alias = %plan.alias, ?outcome, "change");
-        outcomes.push(outcome);
-        watch.step();
+/// A room whose changes are under way.
+struct RoomRun<'a> {
+    plan: &'a RoomPlan,
+    room: Option<OwnedRoomId>,
+    /// Why nothing more can be done in the room, if so.
+    closed: Option<&'static str>,
+    outcomes: Vec<Outcome>,
+}
+
+impl<'a> RoomRun<'a> {
+    fn new(plan: &'a RoomPlan) -> Self {
+        Self { plan, room: plan.room_id.clone(), closed: None, outcomes: Vec::with_capacity(plan.changes.len()) }
     }
-    outcomes
+
+    fn is_new_space(&self) -> bool {
+        matches!(self.plan.changes.first(), Some(Change::Create(creation)) if creation.is_space)
+    }
+}
+
+struct Run<'a, E> {
+    effect: &'a E,
+    stopped: &'a Stopped,
+    watch: &'a dyn Watch,
+}
+
+impl<E: Effect> Run<'_, E> {
+    /// Makes the next changes of a room, at most so many.
+    async fn changes<'a>(&self, mut run: RoomRun<'a>, at_most: usize) -> RoomRun<'a> {
+        for change in run.plan.changes.iter().skip(run.outcomes.len()).take(at_most) {
+            let outcome = if let Some(why) = self.stopped.why() {
+                Outcome::Skipped(why)
+            } else if let Some(why) = run.closed {
+                Outcome::Skipped(why.to_owned())
+            } else {
+                let answer = self.effect.apply(&run.plan.alias, run.room.as_deref(), change).await;
+                outcome(answer, &mut run.room, self.stopped)
+            };
+            if !matches!(outcome, Outcome::Applied | Outcome::AlreadyDone) {
+                run.closed = run.closed.or(match change {
+                    Change::Create(_) => Some("the room was not created"),
+                    Change::Join { .. } => Some("the room was not joined"),
+                    _ => None,
+                });
+            }
+            tracing::debug!(alias = %run.plan.alias, ?outcome, "change");
+            run.outcomes.push(outcome);
+            self.watch.step();
+        }
+        run
+    }
 }
 
 fn outcome(answer: Result<Done, WriteError>, room: &mut Option<OwnedRoomId>, stopped: &Stopped) -> Outcome {
@@ -125,7 +157,7 @@ mod tests {
         async fn apply(&self, alias: &RoomAliasId, room: Option<&RoomId>, change: &Change) -> Result<Done, WriteError> {
             let what = match change {
                 Change::Create(creation) => creation.name.as_str(),
-                Change::Name(name) => name.as_str(),
+                Change::Name { to, .. } => to.as_str(),
                 _ => "join",
             };
             let seen = format!("{} {} {what}", alias.alias(), room.map_or("-", RoomId::as_str));
@@ -146,7 +178,10 @@ mod tests {
     fn create(name: &str) -> Change {
         Change::Create(Creation {
             alias: room_alias_id!("#a:x").to_owned(),
+            is_space: false,
             name: name.into(),
+            topic: None,
+            listed: false,
             version: None,
             encryption: false,
             history_visibility: None,
@@ -157,7 +192,7 @@ mod tests {
     }
 
     fn name(name: &str) -> Change {
-        Change::Name(name.into())
+        Change::Name { from: None, to: name.into() }
     }
 
     fn room(alias: &RoomAliasId, id: Option<&RoomId>, changes: Vec<Change>) -> RoomPlan {

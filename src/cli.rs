@@ -33,6 +33,13 @@ Examples:
   inviter sync --room '#ops:example.com'        this room alone
   inviter --format json sync --dry-run          the plan for programs";
 
+const IMPORT: &str = "\
+It knows the maubot plugin for Azure AD and LDAP, and the maubot plugin for LDAP room mappings. It reads that file
+alone, and copies no secret.
+
+Example:
+  inviter import bot.yaml > inviter.toml";
+
 /// Keeps Matrix rooms in step with the groups of an identity provider.
 #[derive(Debug, Parser)]
 #[command(version, after_help = EXIT_STATUS, propagate_version = true)]
@@ -72,6 +79,9 @@ pub enum Command {
     /// One room, one person
     #[command(flatten)]
     ByHand(ByHand),
+    /// Make a configuration of that of a chat bot, and print it
+    #[command(after_help = IMPORT)]
+    Import(ImportArgs),
 }
 
 /// What to do in one room with one person.
@@ -156,6 +166,16 @@ pub struct UnmanageArgs {
     pub leave_as_creator: bool,
 }
 
+/// The options of `inviter import`.
+#[derive(Debug, Args)]
+pub struct ImportArgs {
+    /// The bot's configuration: YAML, as the web interface of maubot shows it
+    pub file: PathBuf,
+    /// A value of the placeholder <1>, as given to !ldap-sync; may be given several times
+    #[arg(long = "value", value_name = "V")]
+    pub values: Vec<String>,
+}
+
 /// The options of `inviter sync`.
 #[derive(Debug, Default, Args)]
 pub struct SyncArgs {
@@ -168,6 +188,9 @@ pub struct SyncArgs {
     /// Only this room, and no other is even read; may be given several times
     #[arg(long = "room", value_name = "ALIAS", value_parser = parse_alias)]
     pub rooms: Vec<OwnedRoomAliasId>,
+    /// A value for the placeholder <1> of [[rooms]] that have no `for_each`; may be given several times
+    #[arg(long = "value", value_name = "VALUE")]
+    pub values: Vec<String>,
     /// End with status 2 when changes are pending
     #[arg(long, requires = "dry_run")]
     pub detailed_exitcode: bool,

@@ -128,14 +128,26 @@ impl Desired {
             desired.warnings.extend(snapshot.notices.iter().map(|notice| format!("{}: {notice}", idp.name)));
             let groups = RoomGroups::sort(config, idp, snapshot, &mut desired.warnings);
             let users = user_ids(config, idp, snapshot, &groups.reached(), &mut desired.warnings)?;
-            let merge = Merge { config, idp, snapshot, users: &users, renamed: &BTreeMap::new() };
+            let merge = |alias: &OwnedRoomAliasId| {
+                let described = config.rooms.iter().find(|room| room.alias == *alias);
+                Merge {
+                    config,
+                    idp,
+                    snapshot,
+                    users: &users,
+                    renamed: described.map(|room| &room.overrides.renamed_users),
+                }
+            };
             for (alias, groups) in groups.rooms {
-                merge.groups(&groups, desired.rooms.entry(alias).or_default());
+                merge(&alias).groups(&groups, desired.rooms.entry(alias).or_default());
             }
             for (described, reference, groups) in groups.described {
                 found.insert(reference);
-                let merge = Merge { renamed: &described.overrides.renamed_users, ..merge };
-                merge.described(reference, &groups, desired.rooms.entry(described.alias.clone()).or_default());
+                merge(&described.alias).described(
+                    reference,
+                    &groups,
+                    desired.rooms.entry(described.alias.clone()).or_default(),
+                );
             }
         }
         for described in &config.rooms {
@@ -249,8 +261,7 @@ impl<'a> RoomGroups<'a> {
         }
         let references = config.rooms.iter().flat_map(|room| room.groups.iter().map(move |group| (room, group)));
         let described = references.filter_map(|(room, reference)| {
-            let mut groups: Vec<&Group> =
-                snapshot.groups.iter().filter(|group| means(reference, idp, group)).collect();
+            let mut groups: Vec<&Group> = snapshot.groups.iter().filter(|group| means(reference, idp, group)).collect();
             groups.sort_by(|a, b| a.label.cmp(&b.label));
             (!groups.is_empty()).then_some((room, reference, groups))
         });
@@ -321,14 +332,13 @@ fn renamed_user(renamed: &RenamedUser, idp: &Idp) -> Result<OwnedUserId, String>
 }
 
 /// Adds what one identity provider says to a room.
-#[derive(Clone, Copy)]
 struct Merge<'a> {
     config: &'a Config,
     idp: &'a Idp,
     snapshot: &'a Snapshot,
     users: &'a BTreeMap<&'a SourceId, OwnedUserId>,
     /// Users who have another name in this room alone.
-    renamed: &'a BTreeMap<String, RenamedUser>,
+    renamed: Option<&'a BTreeMap<String, RenamedUser>>,
 }
 
 impl Merge<'_> {
@@ -407,7 +417,7 @@ impl Merge<'_> {
     /// The account and its Matrix user in this room; none if it can have none.
     fn person(&self, id: &SourceId) -> Option<(OwnedUserId, &Account)> {
         let account = self.snapshot.accounts.get(id)?;
-        let user = match self.renamed.get(&account.username.to_lowercase()) {
+        let user = match self.renamed.and_then(|renamed| renamed.get(&account.username.to_lowercase())) {
             Some(renamed) => renamed_user(renamed, self.idp).ok()?,
             None => self.users.get(id)?.clone(),
         };

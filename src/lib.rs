@@ -11,6 +11,7 @@ pub mod config;
 pub mod desired;
 mod dn;
 pub mod idp;
+pub mod import;
 pub mod list;
 pub mod manual;
 pub mod matrix;
@@ -30,19 +31,20 @@ use anstream::ColorChoice;
 use anstream::stream::RawStream;
 use anyhow::Context;
 use futures_util::future::{join, try_join_all};
-use tracing::info;
+use matrix_sdk::ruma::OwnedRoomAliasId;
+use tracing::{error, info};
 use wildmatch::WildMatch;
 
-use crate::actual::Actual;
-use crate::cli::{Cli, Color, Command, Format, SyncArgs};
+use crate::actual::{Actual, ActualRoom, AskedFor};
+use crate::cli::{Cli, Color, Command, Format, ImportArgs, SyncArgs};
 use crate::commands::{by_hand, lists};
-use crate::config::Config;
+use crate::config::{Config, RenamedRooms};
 use crate::desired::Desired;
-use crate::matrix::Session;
+use crate::matrix::{Reader, Session};
 use crate::naming::GroupName;
-use crate::plan::{Limits, Plan, Policy, Refusal, Removals};
+use crate::plan::{Change, Limits, Plan, Policy, Refusal, Removals, RenamedAlias};
 use crate::report::{Report, Status};
-use crate::watch::Watch;
+use crate::watch::{Unwatched, Watch};
 
 /// Does what the command line says, and prints plan and report to `out`.
 ///
@@ -50,8 +52,13 @@ use crate::watch::Watch;
 /// When nothing was changed because of an error: a bad configuration, an identity provider or a homeserver that did
 /// not answer well. What goes wrong in a single room is in the report.
 pub async fn run<W: Write + RawStream>(cli: &Cli, watch: &dyn Watch, out: &mut W) -> anyhow::Result<Status> {
-    let config = Config::load(&cli.config, &[])?;
     let printer = Printer { format: cli.format, dress: plan::text::Dress::new(colored(cli.color, out)), out };
+    let values = match &cli.command {
+        Command::Import(args) => return import_from_bot(args, printer),
+        Command::Sync(args) => args.values.as_slice(),
+        _ => &[],
+    };
+    let config = Config::load(&cli.config, values)?;
     if !matches!(cli.command, Command::Idp) {
         // Told before anything is read, and before an error of something else.
         config.matrix.access_token.as_ref().map_err(Clone::clone)?;
@@ -62,7 +69,17 @@ pub async fn run<W: Write + RawStream>(cli: &Cli, watch: &dyn Watch, out: &mut W
         Command::Joined => lists::joined(&config, watch, printer).await,
         Command::Managed => lists::managed(&config, watch, printer).await,
         Command::ByHand(command) => by_hand::run(&config, &command.request(), command.mode(), watch, printer).await,
+        Command::Import(args) => import_from_bot(args, printer),
     }
+}
+
+/// Prints a configuration made of that of a chat bot; it needs none itself.
+fn import_from_bot<W: Write>(args: &ImportArgs, mut printer: Printer<'_, W>) -> anyhow::Result<Status> {
+    let file = args.file.display();
+    let text = std::fs::read_to_string(&args.file).with_context(|| format!("{file} cannot be read"))?;
+    let toml = import::import(&args.file, &text, &args.values)?;
+    printer.print(&toml).context("the configuration cannot be printed")?;
+    Ok(Status::Done)
 }
 
 async fn sync<W: Write>(
@@ -74,7 +91,7 @@ async fn sync<W: Write>(
     let (desired, session) = join(read_desired(config), Session::connect(&config.matrix)).await;
     let (mut desired, session) = (desired?, session?);
     desired.restrict(&args.rooms())?;
-    let actual = session.reader().read(&desired.rooms.keys().cloned().collect(), watch).await?;
+    let actual = read_actual(&session.reader(), &desired, watch).await?;
     let (plan, refusals) = decide(config, args, &desired, &actual);
 
     printer.plan(&plan, &refusals)?;
@@ -84,14 +101,54 @@ async fn sync<W: Write>(
         Some(apply::apply(&plan, &session.writer(), config.matrix.concurrency, watch).await)
     };
     printer.report(&plan, &refusals, report.as_ref())?;
-    Ok(Status::of(&plan, !refusals.is_empty(), report.as_ref(), args.detailed_exitcode))
+    let status = Status::of(&plan, !refusals.is_empty(), report.as_ref(), args.detailed_exitcode);
+    match (&config.report.room, &report) {
+        (Some(room), Some(report)) if !plan.is_empty() || status != Status::Done => {
+            let text = plan::text::notice(&plan, &refusals, report);
+            match tell(&session, room, &text).await {
+                Ok(()) => Ok(status),
+                Err(why) => {
+                    error!("the report was not sent to {room}: {why}");
+                    Ok(if status == Status::Done { Status::Incomplete } else { status })
+                }
+            }
+        }
+        _ => Ok(status),
+    }
+}
+
+/// Sends the report of a run to its room.
+async fn tell(session: &Session, alias: &OwnedRoomAliasId, text: &str) -> anyhow::Result<()> {
+    let asked_for = AskedFor { aliases: [alias.clone()].into(), ..AskedFor::default() };
+    let (reader, writer) = (session.reader(), session.writer());
+    let mut room = reader.read(&asked_for, &Unwatched).await?.rooms.remove(alias);
+    if let Some(ActualRoom::Invited(room_id)) = room {
+        writer.apply(alias, None, &Change::Join { room_id }).await?;
+        room = reader.read(&asked_for, &Unwatched).await?.rooms.remove(alias);
+    }
+    let room = plan::report_room(alias, room).map_err(anyhow::Error::msg)?;
+    Ok(writer.notify(alias, &room, text).await?)
+}
+
+/// Reads the rooms, and those that may have been them under another alias or ID.
+async fn read_actual(reader: &Reader, desired: &Desired, watch: &dyn Watch) -> anyhow::Result<Actual> {
+    let mut actual = reader.read(&plan::asked_for(desired), watch).await?;
+    if plan::needs_others(desired, &actual) {
+        let unknown = plan::unread(&actual);
+        if !unknown.is_empty() {
+            actual.others = reader.others(unknown, watch).await?;
+        }
+    }
+    Ok(actual)
 }
 
 /// Reads all identity providers, and brings together what they say.
 async fn read_desired(config: &Config) -> anyhow::Result<Desired> {
     let snapshots = try_join_all(config.idps.iter().map(|idp| async {
         // Names that begin like those of rooms and are none are wanted as well, to be warned of.
-        let wanted = |name: &str| !matches!(idp.convention.read(name), Ok(GroupName::Other));
+        let wanted = |name: &str| {
+            !matches!(idp.convention.read(name), Ok(GroupName::Other)) || config.names_group(&idp.name, name)
+        };
         let snapshot = idp::fetch(idp, &wanted).await?;
         info!("{}: {} groups, {} accounts", idp.name, snapshot.groups.len(), snapshot.accounts.len());
         anyhow::Ok(snapshot)
@@ -121,6 +178,11 @@ fn decide(config: &Config, args: &SyncArgs, desired: &Desired, actual: &Actual) 
 fn policy(config: &Config, args: &SyncArgs) -> Policy {
     Policy {
         removals: if args.kick || !config.policy.cautious { Removals::Made } else { Removals::Cautious },
+        kick: args.kick,
+        renamed: match config.policy.renamed_rooms {
+            RenamedRooms::KeepAlias => RenamedAlias::Keep,
+            RenamedRooms::DropAlias => RenamedAlias::Drop,
+        },
         adopt: config.policy.adopt,
         now: SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, milliseconds),
         reinvite_after: milliseconds(config.policy.reinvite_after),

@@ -126,12 +126,12 @@ async fn look(
     bounds: &Bounds,
     watch: &dyn Watch,
 ) -> anyhow::Result<(ActualRoom, Decision)> {
-    let mut actual = reader.read(&[request.alias.clone()].into(), watch).await?;
+    let mut actual = reader.read(&[request.alias.clone()].into_iter().collect(), watch).await?;
     let room = actual.rooms.remove(&request.alias).unwrap_or(ActualRoom::Missing);
     match manual::decide(request, &room, bounds) {
         Ok(decision) => Ok((room, decision)),
         Err(Refusal::NoSuchRoom { alias, .. }) => {
-            let known = manual::similar_alias(&alias, &reader.others(&BTreeSet::new(), watch).await?);
+            let known = manual::similar_alias(&alias, &reader.others(actual.joined, watch).await?);
             Err(Refusal::NoSuchRoom { alias, known }.into())
         }
         Err(refusal) => Err(refusal.into()),

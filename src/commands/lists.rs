@@ -1,11 +1,9 @@
 //! `idp`, `joined` and `managed`: what there is, and nothing is written.
 
-use std::collections::BTreeSet;
 use std::io::Write;
 
 use futures_util::future::join;
 
-use crate::actual::ActualRoom;
 use crate::cli::{Format, SyncArgs};
 use crate::config::Config;
 use crate::list::{Document, IdpList, JoinedList, List, ManagedList};
@@ -31,7 +29,7 @@ pub(crate) async fn joined<W: Write>(
     let session = Session::connect(&config.matrix).await?;
     let reader = session.reader();
     let ids = reader.joined().await?;
-    let rooms = reader.others(&BTreeSet::new(), watch).await?;
+    let rooms = reader.others(ids.clone(), watch).await?;
     let list = JoinedList::of(session.me(), &ids, &rooms);
     let status = if list.is_whole() { Status::Done } else { Status::Incomplete };
     print(List::Joined(list), printer)?;
@@ -47,12 +45,8 @@ pub(crate) async fn managed<W: Write>(
     let (desired, session) = join(crate::read_desired(config), Session::connect(&config.matrix)).await;
     let (desired, session) = (desired?, session?);
     let reader = session.reader();
-    let mut actual = reader.read(&desired.rooms.keys().cloned().collect(), watch).await?;
-    let known = actual.rooms.values().filter_map(|room| match room {
-        ActualRoom::Joined(room) => Some(room.id.clone()),
-        _ => None,
-    });
-    actual.others = reader.others(&known.collect(), watch).await?;
+    let mut actual = reader.read(&plan::asked_for(&desired), watch).await?;
+    actual.others = reader.others(plan::unread(&actual), watch).await?;
     let plan = plan::compute(&desired, &actual, &crate::policy(config, &SyncArgs::default()));
     let list = ManagedList::of(&desired, &actual, &plan, &config.managed_servers());
     let status = if plan.has_problems() { Status::Incomplete } else { Status::Done };

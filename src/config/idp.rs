@@ -342,3 +342,13 @@ fn checked_attribute<E: de::Error>(name: &str) -> Result<(), E> {
         Err(E::custom(format!("{name:?} is no attribute name")))
     }
 }
+
+/// Whether text is a search filter (RFC 4515).
+pub(crate) fn is_search_filter(text: &str) -> bool {
+    ldap3::parse_filter(text).is_ok()
+}
+
+/// Whether text is the name of an attribute.
+pub(crate) fn is_attribute_name(text: &str) -> bool {
+    checked_attribute::<de::value::Error>(text).is_ok()
+}

@@ -16,8 +16,9 @@ use matrix_sdk::ruma::{OwnedServerName, OwnedUserId, UserId};
 
 pub use document::ConfigError;
 pub use idp::{FileIdp, Idp, IdpKind, LdapIdp, Lockout};
+pub(crate) use idp::{is_attribute_name, is_search_filter};
 pub use matrix::Matrix;
-pub use policy::{OwnersOutside, Policy};
+pub use policy::{OwnersOutside, Policy, RenamedRooms};
 pub use report::Report;
 pub use room::{HistoryVisibility, RoomSettings};
 pub use rooms::{ExplicitRoom, Overrides, RoomGroup};
@@ -89,8 +90,8 @@ impl Config {
         let rooms = rooms::read(&mut document, &names, values)?;
         let report = document.section::<Report>("report")?.unwrap_or_default();
         let renamed_users = document.section::<BTreeMap<String, String>>("renamed_users")?.unwrap_or_default();
-        let renamed_users = renamed(&renamed_users)
-            .map_err(|(key, message)| document.error_at(&["renamed_users", &key], message))?;
+        let renamed_users =
+            renamed(&renamed_users).map_err(|(key, message)| document.error_at(&["renamed_users", &key], message))?;
         document.finish(&["matrix", "idp", "policy", "room", "rooms", "report", "renamed_users"])?;
         Ok(Self { matrix, idps, policy, room, rooms, report, renamed_users })
     }

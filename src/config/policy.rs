@@ -19,6 +19,8 @@ pub struct Policy {
     pub owners_outside_group: OwnersOutside,
     /// Whether a room that exists and bears no mark of `inviter` is taken into its care when a group names it.
     pub adopt: bool,
+    /// What becomes of the old alias of a room whose group was renamed.
+    pub renamed_rooms: RenamedRooms,
     /// The most kicks that one run may make.
     pub max_kicks: u64,
     /// The largest share of a room's, and of all rooms', managed members that one run may kick, in percent.
@@ -35,6 +37,7 @@ impl Default for Policy {
             protected_users: Vec::new(),
             owners_outside_group: OwnersOutside::Ignore,
             adopt: false,
+            renamed_rooms: RenamedRooms::KeepAlias,
             max_kicks: 50,
             max_kicks_percent: 30,
             max_kicks_percent_from: 10,
@@ -50,6 +53,16 @@ pub enum OwnersOutside {
     Ignore,
     /// A member of the room and its moderator.
     Moderator,
+}
+
+/// What becomes of the old alias of a room whose group was renamed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum RenamedRooms {
+    /// It leads to the room still, beside the new one.
+    KeepAlias,
+    /// It is taken away.
+    DropAlias,
 }
 
 /// A duration as a person writes it: `90s`, `24h`, `1day 6h`.

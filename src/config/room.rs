@@ -61,7 +61,9 @@ impl fmt::Display for HistoryVisibility {
 /// The keys of `m.room.power_levels` that hold a single level.
 const TOP_LEVEL: [&str; 7] = ["ban", "events_default", "invite", "kick", "redact", "state_default", "users_default"];
 
-pub(super) fn permissions<'de, D: Deserializer<'de>>(deserializer: D) -> Result<BTreeMap<PermissionKey, i64>, D::Error> {
+pub(super) fn permissions<'de, D: Deserializer<'de>>(
+    deserializer: D,
+) -> Result<BTreeMap<PermissionKey, i64>, D::Error> {
     #[derive(Deserialize)]
     #[serde(untagged)]
     enum Entry {

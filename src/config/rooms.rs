@@ -8,8 +8,8 @@ use serde::{Deserialize, Deserializer, de};
 use super::document::{ConfigError, Document};
 use super::room::{HistoryVisibility, RoomSettings, permissions};
 use super::{RenamedUser, renamed};
-use crate::{dn, naming};
 use crate::power::PermissionKey;
+use crate::{dn, naming};
 
 /// What stands for a value of `for_each` in the texts of an entry.
 const PLACEHOLDER: &str = "<1>";
@@ -178,7 +178,10 @@ pub(super) fn read(
         let error = |key: &str, message: String| document.error_at(&["rooms", &at, key], message);
         let has_placeholder = raw.alias.contains(PLACEHOLDER);
         if !has_placeholder && !raw.for_each.is_empty() {
-            return Err(error("for_each", format!("the alias has no {PLACEHOLDER}, which these values would stand for")));
+            return Err(error(
+                "for_each",
+                format!("the alias has no {PLACEHOLDER}, which these values would stand for"),
+            ));
         }
         let values = match (has_placeholder, raw.for_each.is_empty()) {
             (false, _) => &[String::new()][..],
@@ -215,7 +218,10 @@ fn expand(
         return Err(error("parent", "a space cannot be in itself".into()));
     }
     if let Some(unknown) = raw.groups.iter().filter_map(|group| group.idp.as_deref()).find(|idp| !idps.contains(idp)) {
-        return Err(error("groups", format!("there is no identity provider {unknown:?}; there are {}", idps.join(", "))));
+        return Err(error(
+            "groups",
+            format!("there is no identity provider {unknown:?}; there are {}", idps.join(", ")),
+        ));
     }
     let groups = raw.groups.iter();
     let groups =

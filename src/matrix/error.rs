@@ -7,6 +7,7 @@ use std::io;
 use std::time::Duration;
 
 use matrix_sdk::HttpError;
+use matrix_sdk::ruma::ServerName;
 use matrix_sdk::ruma::api::client::uiaa::UiaaResponse;
 use matrix_sdk::ruma::api::error::FromHttpResponseError;
 
@@ -85,6 +86,18 @@ impl Failure {
     pub(crate) fn is_refusal(&self, of_status: u16, code: &str) -> bool {
         matches!(&self.what, What::Refused { status, errcode }
             if *status == of_status && (code.is_empty() || errcode == code))
+    }
+
+    /// Names the homeserver that ours had to ask, if its silence may be the cause.
+    pub(crate) fn behind(self, other: &ServerName) -> Self {
+        match self.what {
+            What::Server | What::Timeout => {
+                let text =
+                    format!("{}; it had to ask {other}: is that one running, and do the two federate?", self.text);
+                Self::new(self.what, &text)
+            }
+            _ => self,
+        }
     }
 
     pub(crate) fn new(what: What, text: &str) -> Self {

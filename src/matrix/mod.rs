@@ -3,6 +3,7 @@
 //! There is no `/sync` and no store: each request answers for itself.
 
 mod answer;
+mod arrange;
 mod by_hand;
 mod error;
 mod http;

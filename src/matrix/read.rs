@@ -5,9 +5,10 @@ use std::sync::Arc;
 
 use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 use matrix_sdk::ruma::api::client::alias::get_alias;
+use matrix_sdk::ruma::api::client::directory::get_room_visibility;
 use matrix_sdk::ruma::api::client::discovery::get_capabilities;
 use matrix_sdk::ruma::api::client::membership::joined_rooms;
-use matrix_sdk::ruma::api::client::room::get_summary;
+use matrix_sdk::ruma::api::client::room::{Visibility, get_summary};
 use matrix_sdk::ruma::api::client::state::{get_state_event_for_key, get_state_events};
 use matrix_sdk::ruma::events::StateEventType;
 use matrix_sdk::ruma::events::room::member::MembershipState;
@@ -17,7 +18,7 @@ use serde_json::{Map, Value};
 use super::error::{Failure, What};
 use super::state;
 use super::wire::{Asked, Wire};
-use crate::actual::{Actual, ActualRoom, JoinedRoom, Membership, STAMP_TYPE, Stamp};
+use crate::actual::{Actual, ActualRoom, AskedFor, JoinedRoom, Membership, STAMP_TYPE, Stamp};
 use crate::watch::Watch;
 
 /// How many servers are named to the homeserver that could know about a room on another one.
@@ -40,18 +41,19 @@ impl Reader {
     ///
     /// # Errors
     /// When the homeserver cannot be reached any more, or does not accept the access token any more.
-    pub async fn read(&self, aliases: &BTreeSet<OwnedRoomAliasId>, watch: &dyn Watch) -> Result<Actual, Failure> {
-        watch.begin("reading rooms", aliases.len());
-        let actual = self.read_all(aliases, watch).await;
+    pub async fn read(&self, asked_for: &AskedFor, watch: &dyn Watch) -> Result<Actual, Failure> {
+        watch.begin("reading rooms", asked_for.aliases.len());
+        let actual = self.read_all(asked_for, watch).await;
         watch.end();
         actual
     }
 
-    async fn read_all(&self, aliases: &BTreeSet<OwnedRoomAliasId>, watch: &dyn Watch) -> Result<Actual, Failure> {
+    async fn read_all(&self, asked_for: &AskedFor, watch: &dyn Watch) -> Result<Actual, Failure> {
         let joined = &self.joined().await?;
-        let rooms: BTreeMap<_, _> = stream::iter(aliases)
+        let rooms: BTreeMap<_, _> = stream::iter(&asked_for.aliases)
             .map(|alias| async move {
-                let room = match self.room(alias, joined).await {
+                let in_directory = asked_for.in_directory.contains(alias);
+                let room = match self.room(alias, joined, in_directory).await {
                     Err(failure) if failure.ends_the_run() => return Err(failure),
                     Err(failure) => ActualRoom::Unreadable(failure.to_string()),
                     Ok(room) => room,
@@ -68,7 +70,8 @@ impl Reader {
         };
         let default_room_version =
             if rooms.iter().any(is_to_be_created) { self.default_room_version().await? } else { None };
-        Ok(Actual { me: self.wire.me.clone(), default_room_version, rooms, others: BTreeMap::new() })
+        let (me, joined) = (self.wire.me.clone(), joined.clone());
+        Ok(Actual { me, default_room_version, rooms, joined, others: BTreeMap::new() })
     }
 
     /// The rooms that the account has joined.
@@ -81,26 +84,40 @@ impl Reader {
         Ok(answer.joined_rooms.into_iter().collect())
     }
 
-    async fn room(&self, alias: &RoomAliasId, joined: &BTreeSet<OwnedRoomId>) -> Result<ActualRoom, Failure> {
+    async fn room(
+        &self,
+        alias: &RoomAliasId,
+        joined: &BTreeSet<OwnedRoomId>,
+        in_directory: bool,
+    ) -> Result<ActualRoom, Failure> {
         let Some((id, servers)) = self.resolve(alias).await? else { return Ok(ActualRoom::Missing) };
         if !joined.contains(&id) {
             return self.not_joined(alias, id, servers).await;
         }
-        let room = self.state(&id, &format!("reading {alias} ({id})")).await?;
+        let mut room = self.state(&id, &format!("reading {alias} ({id})")).await?;
+        if in_directory {
+            room.in_directory = Some(self.is_in_directory(alias, id).await?);
+        }
         Ok(ActualRoom::Joined(Box::new(room)))
     }
 
-    /// The rooms that the account has joined, but for those that are known already. One that cannot be read is left out,
-    /// with a warning in the log.
+    async fn is_in_directory(&self, alias: &RoomAliasId, id: OwnedRoomId) -> Result<bool, Failure> {
+        let asked = Asked::read(format!("asking whether {alias} is in the room directory"));
+        let request = get_room_visibility::v3::Request::new(id);
+        let answer = self.wire.ask(&asked, |client| client.send(request.clone())).await?;
+        Ok(answer.visibility == Visibility::Public)
+    }
+
+    /// The state of more rooms that the account has joined: a request for each. One that cannot be read is left out, with
+    /// a warning in the log.
     ///
     /// # Errors
     /// As [`Reader::read`].
     pub async fn others(
         &self,
-        known: &BTreeSet<OwnedRoomId>,
+        ids: BTreeSet<OwnedRoomId>,
         watch: &dyn Watch,
     ) -> Result<BTreeMap<OwnedRoomId, JoinedRoom>, Failure> {
-        let ids: Vec<OwnedRoomId> = self.joined().await?.into_iter().filter(|id| !known.contains(id)).collect();
         watch.begin("reading rooms", ids.len());
         let rooms = stream::iter(ids)
             .map(|id| async move {
@@ -147,6 +164,9 @@ impl Reader {
             Ok(answer) => Ok(Some((answer.room_id, answer.servers))),
             // A 404 without the code comes from something that is no homeserver: that room is not missing.
             Err(failure) if failure.is_refusal(404, "M_NOT_FOUND") => Ok(None),
+            Err(failure) if alias.server_name() != self.wire.me.server_name() => {
+                Err(failure.behind(alias.server_name()))
+            }
             Err(failure) => Err(failure),
         }
     }

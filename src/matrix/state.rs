@@ -53,6 +53,7 @@ pub(crate) fn joined_room(id: OwnedRoomId, me: &UserId, events: &[Value]) -> Res
         children: state.with_via("m.space.child"),
         parents: state.with_via("m.space.parent"),
         replaces: predecessor(create.content),
+        in_directory: None,
         encrypted: text("m.room.encryption", "algorithm").is_some(),
         replaced_by,
         stamp: state.get(STAMP_TYPE, me.as_str()).and_then(|event| stamp(event.content)),

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use matrix_sdk::ruma::api::client::membership::{invite_user, join_room_by_id, kick_user, leave_room};
+use matrix_sdk::ruma::api::client::room::Visibility;
 use matrix_sdk::ruma::api::client::room::create_room::v3 as create_room;
 use matrix_sdk::ruma::api::client::state::send_state_event;
 use matrix_sdk::ruma::events::StateEventType;
@@ -27,7 +28,7 @@ const LOOKS: u32 = 4;
 #[derive(Debug, Clone)]
 pub struct Writer {
     pub(super) wire: Arc<Wire>,
-    reader: Reader,
+    pub(super) reader: Reader,
 }
 
 /// A change that stands.
@@ -99,9 +100,17 @@ impl Writer {
                 let what = "setting the history visibility of";
                 self.put(&place(room)?, "m.room.history_visibility", "", content, what).await
             }
-            Change::Name(name) => {
-                self.put(&place(room)?, "m.room.name", "", json!({ "name": name }), "setting the name of").await
+            Change::Name { to, .. } => {
+                self.put(&place(room)?, "m.room.name", "", json!({ "name": to }), "setting the name of").await
             }
+            Change::Topic { to, .. } => {
+                self.put(&place(room)?, "m.room.topic", "", json!({ "topic": to }), "setting the topic of").await
+            }
+            Change::Alias(change) => self.alias(&place(room)?, change).await,
+            Change::Directory { listed } => self.directory(&place(room)?, *listed).await,
+            Change::Restrict { space, allow } => self.restrict(&place(room)?, space, allow).await,
+            Change::SpaceParent(link) => self.space_parent(&place(room)?, link).await,
+            Change::SpaceChild(link) => self.space_child(&place(room)?, link).await,
             Change::Kick(kick) => self.kick(&place(room)?, &kick.user, KICK_REASON).await,
             Change::Invite(invite) => self.invite(&place(room)?, &invite.user).await,
         }
@@ -269,6 +278,13 @@ fn create_request(creation: &Creation, me: &UserId) -> Result<create_room::Reque
     let mut request = create_room::Request::new();
     request.room_alias_name = Some(creation.alias.alias().to_owned());
     request.name = Some(creation.name.clone());
+    request.topic.clone_from(&creation.topic);
+    if creation.listed {
+        request.visibility = Visibility::Public;
+    }
+    if creation.is_space {
+        request.creation_content = Some(Raw::new(&json!({ "type": "m.space" }))?.cast_unchecked());
+    }
     request.room_version.clone_from(&creation.version);
     request.preset = Some(create_room::RoomPreset::PrivateChat);
     request.initial_state.push(event(STAMP_TYPE, me.as_str(), json!({ "groups": creation.stamp.groups }))?);

@@ -1,25 +1,29 @@
 //! From what is wanted and what is there to what is to be done: a pure function.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
-use matrix_sdk::ruma::{OwnedRoomAliasId, OwnedUserId, RoomVersionId, UserId};
-use serde_json::{Map, Value, json};
+use matrix_sdk::ruma::{OwnedRoomAliasId, OwnedUserId, UserId};
 use wildmatch::WildMatch;
 
+use super::find::{Found, find};
 use super::{
-    Change, Creation, Headcount, HeldChange, HoldReason, Invite, Kick, LevelChange, PermissionChange, Plan,
-    PowerLevelsChange, PowerNeed, Problem, Reason, RoomPlan, Withheld, level_patch,
+    AliasChange, AliasReason, Change, Headcount, HeldChange, HoldReason, Invite, Kick, LevelChange, PermissionChange,
+    Plan, PowerLevelsChange, PowerNeed, Problem, Reason, RoomPlan, Withheld, level_patch,
 };
-use crate::actual::{Actual, ActualRoom, JoinedRoom, Membership, STAMP_TYPE};
+use crate::actual::{Actual, JoinedRoom, Membership, STAMP_TYPE};
 use crate::desired::{Desired, DesiredMember, DesiredRoom};
 use crate::naming;
-use crate::power::{ADMIN, PermissionKey, Power};
+use crate::power::{ADMIN, Power};
 
 /// What may be done, and when it is.
 #[derive(Debug, Clone)]
 pub struct Policy {
     /// Whether people may lose membership or power.
     pub removals: Removals,
+    /// Whether a person asked for removals, so that no room's own `cautious` withholds them.
+    pub kick: bool,
+    /// What becomes of the old alias of a room whose group was renamed.
+    pub renamed: RenamedAlias,
     /// Whether rooms that bear no mark are taken into care.
     pub adopt: bool,
     /// The time of the run, in milliseconds since 1970.
@@ -41,6 +45,15 @@ pub enum Removals {
     Refused,
 }
 
+/// What becomes of the old alias of a room whose group was renamed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum RenamedAlias {
+    /// It leads to the room still.
+    Keep,
+    /// It is taken away.
+    Drop,
+}
+
 /// Compares what is wanted with what is there. Rooms that were not read are not planned for.
 #[must_use]
 pub fn compute(desired: &Desired, actual: &Actual, policy: &Policy) -> Plan {
@@ -48,23 +61,31 @@ pub fn compute(desired: &Desired, actual: &Actual, policy: &Policy) -> Plan {
         .rooms
         .iter()
         .filter_map(|(alias, wanted)| {
-            let room = actual.rooms.get(alias)?;
-            Some(RoomPlanner::new(alias, wanted, actual, policy).plan(room))
+            actual.rooms.get(alias)?;
+            Some(RoomPlanner::new(alias, wanted, desired, actual, policy).plan())
         })
         .collect();
     Plan { rooms, warnings: desired.warnings.clone() }
 }
 
-struct RoomPlanner<'a> {
-    wanted: &'a DesiredRoom,
-    actual: &'a Actual,
-    me: &'a UserId,
+pub(super) struct RoomPlanner<'a> {
+    pub(super) wanted: &'a DesiredRoom,
+    pub(super) desired: &'a Desired,
+    pub(super) actual: &'a Actual,
+    pub(super) me: &'a UserId,
     policy: &'a Policy,
-    plan: RoomPlan,
+    protected: Vec<WildMatch>,
+    pub(super) plan: RoomPlan,
 }
 
 impl<'a> RoomPlanner<'a> {
-    fn new(alias: &OwnedRoomAliasId, wanted: &'a DesiredRoom, actual: &'a Actual, policy: &'a Policy) -> Self {
+    fn new(
+        alias: &OwnedRoomAliasId,
+        wanted: &'a DesiredRoom,
+        desired: &'a Desired,
+        actual: &'a Actual,
+        policy: &'a Policy,
+    ) -> Self {
         let plan = RoomPlan {
             alias: alias.clone(),
             room_id: None,
@@ -74,10 +95,11 @@ impl<'a> RoomPlanner<'a> {
             problems: BTreeSet::new(),
             warnings: wanted.warnings.clone(),
         };
-        Self { wanted, actual, me: &actual.me, policy, plan }
+        let protected = wanted.described.protected_users.iter().map(|pattern| WildMatch::new(pattern)).collect();
+        Self { wanted, desired, actual, me: &actual.me, policy, protected, plan }
     }
 
-    fn plan(mut self, room: &ActualRoom) -> RoomPlan {
+    fn plan(mut self) -> RoomPlan {
         if !self.wanted.ambiguous.is_empty() {
             self.plan.problems.extend(self.wanted.ambiguous.iter().cloned().map(Problem::Ambiguous));
             return self.plan;
@@ -88,35 +110,58 @@ impl<'a> RoomPlanner<'a> {
                 .iter()
                 .map(|reason| format!("not all members are known, so nobody is removed: {reason}")),
         );
-        match room {
-            ActualRoom::Missing if self.is_on_own_server() => self.create(),
-            ActualRoom::Missing => self.problem(Problem::ForeignMissing),
-            ActualRoom::Unreadable(reason) => self.problem(Problem::Unreadable(reason.clone())),
-            ActualRoom::Outside(id) => {
-                self.plan.room_id = Some(id.clone());
-                self.problem(Problem::Outside(id.clone()));
-            }
-            ActualRoom::Invited(id) => {
-                self.plan.room_id = Some(id.clone());
-                if self.policy.adopt {
-                    self.plan.changes.push(Change::Join { room_id: id.clone() });
+        let adopts = self.policy.adopt || self.wanted.described.is_listed;
+        match find(&self.plan.alias, self.wanted, self.desired, self.actual) {
+            Found::Nothing if self.is_on_own_server() => self.create(),
+            Found::Nothing => self.problem(Problem::ForeignMissing),
+            Found::Invited { room, is_marked } => {
+                self.plan.room_id = Some(room.clone());
+                if is_marked || adopts {
+                    self.plan.changes.push(Change::Join { room_id: room.clone() });
                 } else {
                     self.problem(Problem::NotAdopted);
                 }
             }
-            ActualRoom::Joined(room) => {
-                self.plan.room_id = Some(room.id.clone());
-                self.joined(room);
+            Found::Problem(room, problem) => {
+                self.plan.room_id = room.cloned();
+                self.problem(problem);
+            }
+            Found::Room(found) => {
+                self.plan.room_id = Some(found.room.id.clone());
+                self.count(found.room);
+                if !found.is_marked && !adopts {
+                    self.problem(Problem::NotAdopted);
+                } else if self.wanted.described.is_space && !found.room.is_space {
+                    self.problem(Problem::NotASpace);
+                } else {
+                    if let Some((reason, taken)) = found.moved {
+                        self.alias(found.room, reason, taken);
+                    }
+                    self.joined(found.room);
+                }
             }
         }
         self.plan
     }
 
-    fn problem(&mut self, problem: Problem) {
+    fn alias(&mut self, room: &JoinedRoom, reason: AliasReason, taken: bool) {
+        if !self.may_send(room, "m.room.canonical_alias") {
+            return;
+        }
+        let to = self.plan.alias.clone();
+        let from = room.canonical_alias.clone().filter(|from| *from != to);
+        let drop = self.policy.renamed == RenamedAlias::Drop && reason == AliasReason::Renamed && from.is_some();
+        let mut others = room.alt_aliases.clone();
+        others.extend(from.clone());
+        others.retain(|other| *other != to && !(drop && Some(other) == from.as_ref()));
+        self.plan.changes.push(Change::Alias(AliasChange { to, from, others, taken, drop, reason }));
+    }
+
+    pub(super) fn problem(&mut self, problem: Problem) {
         self.plan.problems.insert(problem);
     }
 
-    fn is_on_own_server(&self) -> bool {
+    pub(super) fn is_on_own_server(&self) -> bool {
         self.plan.alias.server_name() == self.me.server_name()
     }
 
@@ -128,10 +173,10 @@ impl<'a> RoomPlanner<'a> {
             && !self.is_exempt(user)
     }
 
-    fn is_exempt(&self, user: &UserId) -> bool {
+    pub(super) fn is_exempt(&self, user: &UserId) -> bool {
         user == self.me
             || self.wanted.held.contains(user)
-            || self.policy.protected.iter().any(|pattern| pattern.matches(user.as_str()))
+            || self.policy.protected.iter().chain(&self.protected).any(|pattern| pattern.matches(user.as_str()))
     }
 
     /// Why nobody may be removed from this room, or demoted in it, if so.
@@ -139,71 +184,15 @@ impl<'a> RoomPlanner<'a> {
         if !self.wanted.incomplete.is_empty() {
             return Some(HoldReason::Incomplete(self.wanted.incomplete.clone()));
         }
-        match self.policy.removals {
-            Removals::Made => None,
-            Removals::Cautious => Some(HoldReason::Cautious),
-            Removals::Refused => Some(HoldReason::Refused),
+        let own = self.wanted.described.cautious.filter(|_| !self.policy.kick);
+        match (self.policy.removals, own) {
+            (Removals::Refused, _) => Some(HoldReason::Refused),
+            (_, Some(true)) | (Removals::Cautious, None) => Some(HoldReason::Cautious),
+            (_, Some(false)) | (Removals::Made, None) => None,
         }
-    }
-
-    fn create(&mut self) {
-        let settings = &self.wanted.settings;
-        let version = settings.room_version.clone().or_else(|| self.actual.default_room_version.clone());
-        let creation = Creation {
-            alias: self.plan.alias.clone(),
-            name: naming::room_name(&self.plan.alias),
-            encryption: settings.encryption,
-            history_visibility: settings.history_visibility,
-            permissions: settings.permissions.clone(),
-            power_levels: self.levels_at_birth(version.as_ref()),
-            stamp: self.wanted.stamp.clone(),
-            version,
-        };
-        self.plan.changes.push(Change::Create(creation));
-        let users_default = settings.permissions.get(&PermissionKey::Top("users_default".into())).copied().unwrap_or(0);
-        let newcomers = self.wanted.members.iter().filter(|(user, _)| !self.is_exempt(user));
-        let invites: Vec<Change> =
-            newcomers.map(|(user, member)| Change::Invite(invite(user, member, users_default))).collect();
-        self.plan.changes.extend(invites);
-    }
-
-    fn levels_at_birth(&self, version: Option<&RoomVersionId>) -> Map<String, Value> {
-        let creators_are_above_all = version
-            .and_then(RoomVersionId::rules)
-            .is_none_or(|rules| rules.authorization.explicitly_privilege_room_creators);
-        let mut users: BTreeMap<&UserId, i64> = self
-            .wanted
-            .members
-            .iter()
-            .filter(|(user, _)| !self.is_exempt(user))
-            .filter_map(|(user, member)| Some((user.as_ref(), member.level?)))
-            .collect();
-        if !creators_are_above_all {
-            users.insert(self.me, ADMIN);
-        }
-        let mut content = Map::new();
-        if !users.is_empty() {
-            content.insert("users".into(), json!(users));
-        }
-        let permissions = &self.wanted.settings.permissions;
-        if permissions.keys().any(|key| matches!(key, PermissionKey::Event(_))) {
-            // What is given replaces the homeserver's own `events` as a whole, so its protections are given as well.
-            content.insert("events".into(), protected_events(creators_are_above_all));
-        }
-        for (key, level) in permissions {
-            key.store(&mut content, *level);
-        }
-        content
     }
 
     fn joined(&mut self, room: &JoinedRoom) {
-        self.count(room);
-        if let Some(replacement) = &room.replaced_by {
-            return self.problem(Problem::Replaced(replacement.clone()));
-        }
-        if room.stamp.is_none() && !self.policy.adopt {
-            return self.problem(Problem::NotAdopted);
-        }
         if room.stamp.as_ref() != Some(&self.wanted.stamp) && self.may_send(room, STAMP_TYPE) {
             self.plan.changes.push(Change::Stamp(self.wanted.stamp.clone()));
         }
@@ -211,7 +200,10 @@ impl<'a> RoomPlanner<'a> {
         if self.is_on_own_server() {
             self.history_visibility(room);
             self.name(room);
+            self.topic(room);
+            self.directory(room);
         }
+        self.spaces(Some(room));
         self.kicks(room);
         self.invites(room);
     }
@@ -236,7 +228,7 @@ impl<'a> RoomPlanner<'a> {
         enough
     }
 
-    fn may_send(&mut self, room: &JoinedRoom, event: &str) -> bool {
+    pub(super) fn may_send(&mut self, room: &JoinedRoom, event: &str) -> bool {
         self.may(room, PowerNeed::State(event.into()), room.power.to_send_state(event))
     }
 
@@ -315,8 +307,28 @@ impl<'a> RoomPlanner<'a> {
     }
 
     fn name(&mut self, room: &JoinedRoom) {
-        if room.name.is_none() && self.may_send(room, "m.room.name") {
-            self.plan.changes.push(Change::Name(naming::room_name(&self.plan.alias)));
+        let to = match (&self.wanted.described.name, &room.name) {
+            (Some(name), from) if from.as_ref() != Some(name) => name.clone(),
+            (None, None) => naming::room_name(&self.plan.alias),
+            _ => return,
+        };
+        if self.may_send(room, "m.room.name") {
+            self.plan.changes.push(Change::Name { from: room.name.clone(), to });
+        }
+    }
+
+    fn topic(&mut self, room: &JoinedRoom) {
+        let Some(to) = self.wanted.described.topic.clone().filter(|to| room.topic.as_ref() != Some(to)) else { return };
+        if self.may_send(room, "m.room.topic") {
+            self.plan.changes.push(Change::Topic { from: room.topic.clone(), to });
+        }
+    }
+
+    fn directory(&mut self, room: &JoinedRoom) {
+        if let (Some(to), Some(is)) = (self.wanted.described.in_directory, room.in_directory)
+            && to != is
+        {
+            self.plan.changes.push(Change::Directory { listed: to });
         }
     }
 
@@ -325,6 +337,9 @@ impl<'a> RoomPlanner<'a> {
             let Power::Level(level) = room.power.of(user) else { continue };
             let is_there = matches!(member.membership, Membership::Join | Membership::Invite);
             if !is_there || level >= ADMIN || self.wanted.members.contains_key(user) || !self.is_ours(user) {
+                continue;
+            }
+            if self.is_tolerated(user) {
                 continue;
             }
             let invited = member.membership == Membership::Invite;
@@ -375,25 +390,10 @@ impl<'a> RoomPlanner<'a> {
     }
 }
 
-fn invite(user: &UserId, member: &DesiredMember, users_default: i64) -> Invite {
+pub(super) fn invite(user: &UserId, member: &DesiredMember, users_default: i64) -> Invite {
     Invite {
         user: user.to_owned(),
         level: member.level.unwrap_or(users_default),
         reason: Reason::Wanted(member.via.clone()),
     }
-}
-
-/// The levels of `events` that homeservers give to a new room.
-fn protected_events(creators_are_above_all: bool) -> Value {
-    json!({
-        "m.room.avatar": 50,
-        "m.room.canonical_alias": 50,
-        "m.room.encryption": 100,
-        "m.room.history_visibility": 100,
-        "m.room.name": 50,
-        "m.room.power_levels": 100,
-        "m.room.server_acl": 100,
-        // MSC4289: an upgrade hands creator power on, so only creators may make it.
-        "m.room.tombstone": if creators_are_above_all { 150 } else { 100 },
-    })
 }

@@ -91,7 +91,13 @@ struct Entry {
 enum Action {
     /// Create the room.
     CreateRoom {
+        /// Whether it is a space.
+        is_space: bool,
         name: String,
+        /// Null if the configuration says none.
+        topic: Option<String>,
+        /// Whether it is listed in the homeserver's room directory.
+        in_directory: bool,
         /// The room's version; null for the homeserver's default.
         room_version: Option<String>,
         encryption: bool,
@@ -117,8 +123,34 @@ enum Action {
         from: Option<String>,
         to: String,
     },
-    /// Name a room that has no name.
-    Name { name: String },
+    /// Name a room that has no name, or another one than the configuration says.
+    Name {
+        /// Null if the room has none.
+        from: Option<String>,
+        to: String,
+    },
+    /// Set the topic.
+    Topic {
+        /// Null if the room has none.
+        from: Option<String>,
+        to: String,
+    },
+    /// Give the room another main alias.
+    Alias {
+        /// Null if the room has none.
+        from: Option<String>,
+        to: String,
+        /// Whether `from` is taken away from the room.
+        drop: bool,
+    },
+    /// List the room in the homeserver's room directory, or do not.
+    Directory { listed: bool },
+    /// Let members of a space join without an invitation.
+    Restrict { space: String },
+    /// Say in the room that it is in a space.
+    SpaceParent { space: String },
+    /// Say in the space that the room is in it.
+    SpaceChild { space: String },
     /// Remove a member, or withdraw an invitation.
     Kick(Removal),
     /// Invite somebody.
@@ -218,6 +250,10 @@ enum ProblemKind {
     ForeignMissing,
     NotAdopted,
     PowerTooLow,
+    AliasTaken,
+    NoSpace,
+    CannotRestrict,
+    NotASpace,
     Replaced,
     Ambiguous,
 }
@@ -303,6 +339,9 @@ impl From<&Change> for Action {
     fn from(change: &Change) -> Self {
         match change {
             Change::Create(creation) => Self::CreateRoom {
+                is_space: creation.is_space,
+                topic: creation.topic.clone(),
+                in_directory: creation.listed,
                 name: creation.name.clone(),
                 room_version: creation.version.as_ref().map(ToString::to_string),
                 encryption: creation.encryption,
@@ -323,7 +362,17 @@ impl From<&Change> for Action {
             Change::HistoryVisibility { from, to } => {
                 Self::HistoryVisibility { from: from.clone(), to: to.to_string() }
             }
-            Change::Name(name) => Self::Name { name: name.clone() },
+            Change::Name { from, to } => Self::Name { from: from.clone(), to: to.clone() },
+            Change::Topic { from, to } => Self::Topic { from: from.clone(), to: to.clone() },
+            Change::Alias(change) => Self::Alias {
+                from: change.from.as_ref().map(ToString::to_string),
+                to: change.to.to_string(),
+                drop: change.drop,
+            },
+            Change::Directory { listed } => Self::Directory { listed: *listed },
+            Change::Restrict { space, .. } => Self::Restrict { space: space.space.to_string() },
+            Change::SpaceParent(link) => Self::SpaceParent { space: link.space.to_string() },
+            Change::SpaceChild(link) => Self::SpaceChild { space: link.space.to_string() },
             Change::Kick(kick) => Self::Kick(kick.into()),
             Change::Invite(invite) => Self::Invite(invite.into()),
         }
@@ -409,6 +458,10 @@ impl From<&Problem> for RoomProblem {
             Problem::ForeignMissing => ProblemKind::ForeignMissing,
             Problem::NotAdopted => ProblemKind::NotAdopted,
             Problem::PowerTooLow { .. } => ProblemKind::PowerTooLow,
+            Problem::AliasTaken(_) => ProblemKind::AliasTaken,
+            Problem::NoSpace(_) => ProblemKind::NoSpace,
+            Problem::CannotRestrict(_) => ProblemKind::CannotRestrict,
+            Problem::NotASpace => ProblemKind::NotASpace,
             Problem::Replaced(_) => ProblemKind::Replaced,
             Problem::Ambiguous(_) => ProblemKind::Ambiguous,
         };

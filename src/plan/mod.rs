@@ -2,9 +2,12 @@
 //! printed, guarded and applied.
 
 mod compute;
+mod creation;
+mod find;
 mod guard;
 pub mod json;
 pub(crate) mod show;
+mod spaces;
 pub mod text;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -17,7 +20,8 @@ use crate::config::HistoryVisibility;
 use crate::desired::Via;
 use crate::power::{PermissionKey, Power};
 
-pub use compute::{Policy, Removals, compute};
+pub use compute::{Policy, Removals, RenamedAlias, compute};
+pub use find::{asked_for, needs_others, report_room, unread};
 pub use guard::{Limits, Refusal, guard};
 
 /// All that a run would do.
@@ -69,6 +73,8 @@ pub enum Change {
         /// The room.
         room_id: OwnedRoomId,
     },
+    /// Give the room the alias by which it is named now.
+    Alias(AliasChange),
     /// Mark the room as managed.
     Stamp(Stamp),
     /// Set the power levels of people and actions, all in one event.
@@ -80,12 +86,75 @@ pub enum Change {
         /// What the configuration says.
         to: HistoryVisibility,
     },
-    /// Name a room that has no name.
-    Name(String),
+    /// Name a room that has no name, or another one than the configuration says.
+    Name {
+        /// The name now, if the room has one.
+        from: Option<String>,
+        /// The name to be.
+        to: String,
+    },
+    /// Set the topic.
+    Topic {
+        /// The topic now, if the room has one.
+        from: Option<String>,
+        /// The topic to be.
+        to: String,
+    },
+    /// List the room in the homeserver's room directory, or do not.
+    Directory {
+        /// Whether it is to be listed.
+        listed: bool,
+    },
+    /// Let members of a space join without an invitation (`m.room.join_rules`, restricted; MSC3083).
+    Restrict {
+        /// The space.
+        space: SpaceLink,
+        /// Conditions of the room's join rule that stay.
+        allow: Vec<Value>,
+    },
+    /// Say in the room that it is in a space (`m.space.parent`).
+    SpaceParent(SpaceLink),
+    /// Say in the space that the room is in it (`m.space.child`).
+    SpaceChild(SpaceLink),
     /// Remove somebody, or withdraw their invitation.
     Kick(Kick),
     /// Invite somebody.
     Invite(Invite),
+}
+
+/// A new alias for a room.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AliasChange {
+    /// The alias to be, which becomes the room's main alias.
+    pub to: OwnedRoomAliasId,
+    /// The main alias so far.
+    pub from: Option<OwnedRoomAliasId>,
+    /// The other aliases of `m.room.canonical_alias` afterwards.
+    pub others: BTreeSet<OwnedRoomAliasId>,
+    /// Whether `to` leads to another room now, from which it is taken away.
+    pub taken: bool,
+    /// Whether `from` is taken away from the room.
+    pub drop: bool,
+    /// Why.
+    pub reason: AliasReason,
+}
+
+/// Why a room gets a new alias.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum AliasReason {
+    /// Its group was renamed.
+    Renamed,
+    /// It replaces the room that had the alias.
+    Upgraded,
+}
+
+/// A space that a room is in.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SpaceLink {
+    /// The space's alias.
+    pub space: OwnedRoomAliasId,
+    /// The space's ID; `None` if it is to be created by the same run.
+    pub space_id: Option<OwnedRoomId>,
 }
 
 /// A room to be created by one request, so that no half-made room can exist.
@@ -93,8 +162,14 @@ pub enum Change {
 pub struct Creation {
     /// The alias.
     pub alias: OwnedRoomAliasId,
+    /// Whether it is a space.
+    pub is_space: bool,
     /// The room's name.
     pub name: String,
+    /// The topic, if the configuration says so.
+    pub topic: Option<String>,
+    /// Whether it is listed in the homeserver's room directory.
+    pub listed: bool,
     /// The version, if the configuration asks for one or the homeserver told its default.
     pub version: Option<RoomVersionId>,
     /// Whether the room is encrypted.
@@ -247,6 +322,14 @@ pub enum Problem {
         /// The level that the account has.
         have: Power,
     },
+    /// The alias leads to a room that stands for another group, which is to have another alias.
+    AliasTaken(OwnedRoomId),
+    /// The space that the room is to be in is not there, or `inviter` is not in it.
+    NoSpace(OwnedRoomAliasId),
+    /// The room's version has no restricted join rule.
+    CannotRestrict(RoomVersionId),
+    /// The configuration says that it is a space, and it is none.
+    NotASpace,
     /// The room was upgraded; the ID of its replacement, if the event names one.
     Replaced(String),
     /// The identity providers contradict each other, or one does itself.
@@ -268,6 +351,8 @@ pub enum PowerNeed {
     Permission(PermissionKey),
     /// Sending a state event of this type.
     State(String),
+    /// Putting the room into this space.
+    SpaceChild(OwnedRoomAliasId),
 }
 
 impl Plan {

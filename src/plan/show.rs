@@ -31,7 +31,14 @@ pub(super) fn brief(change: &Change) -> String {
         Change::Stamp(_) => "mark the room as managed".into(),
         Change::PowerLevels(_) => "set the power levels".into(),
         Change::HistoryVisibility { .. } => "set the history visibility".into(),
-        Change::Name(_) => "name the room".into(),
+        Change::Name { .. } => "name the room".into(),
+        Change::Topic { .. } => "set the topic".into(),
+        Change::Alias(change) => format!("give the room the alias {}", harmless(change.to.as_str())),
+        Change::Directory { listed: true } => "list the room in the room directory".into(),
+        Change::Directory { listed: false } => "take the room out of the room directory".into(),
+        Change::Restrict { space, .. } => format!("let members of {} join", harmless(space.space.as_str())),
+        Change::SpaceParent(link) => format!("say in the room that it is in {}", harmless(link.space.as_str())),
+        Change::SpaceChild(link) => format!("put the room into {}", harmless(link.space.as_str())),
         Change::Kick(kick) => kick.to_string(),
         Change::Invite(invite) => invite.to_string(),
     }
@@ -124,6 +131,7 @@ impl fmt::Display for PowerNeed {
             Self::Grant(user) => write!(f, "to set the power level of {user}"),
             Self::Permission(key) => write!(f, "to change the permission {}", harmless(&key.to_string())),
             Self::State(event) => write!(f, "to send {}", harmless(event)),
+            Self::SpaceChild(space) => write!(f, "in {} to put the room there", harmless(space.as_str())),
         }
     }
 }
@@ -148,6 +156,25 @@ impl fmt::Display for Problem {
                 f,
                 "the power level of inviter is too low {to}: it has {have} and needs {need}: have an admin of the room \
                  raise it"
+            ),
+            Self::AliasTaken(room) => write!(
+                f,
+                "the alias leads to {room}, which stands for another group: it gets free when that room has its own alias \
+                 and renamed_rooms = \"drop_alias\" is set, or when you take it away there"
+            ),
+            Self::NoSpace(space) => write!(
+                f,
+                "the space {} does not exist, or inviter is not in it: create it (type = \"space\"), or have inviter \
+                 invited there",
+                harmless(space.as_str())
+            ),
+            Self::CannotRestrict(version) => write!(
+                f,
+                "rooms of version {} cannot let members of a space join: upgrade the room, or leave restricted out",
+                harmless(version.as_str())
+            ),
+            Self::NotASpace => f.write_str(
+                "this is no space, and nothing can make it one: leave type = \"space\" out, or use another alias",
             ),
             Self::Replaced(room) if room.is_empty() => {
                 f.write_str("the room was closed by an upgrade: point the alias to the new room")

@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use anstyle::{AnsiColor, Style};
 
 use super::show;
-use super::{Change, Creation, Plan, Refusal, RoomPlan};
+use super::{AliasReason, Change, Creation, Plan, Refusal, RoomPlan};
 use crate::printable::harmless;
 use crate::report::{Outcome, Report};
 
@@ -142,9 +142,32 @@ fn lines(change: &Change) -> Vec<Line> {
             let what = format!("history visibility: {from} -> {to}");
             vec![Line { mark: '~', what, why: configured("history_visibility") }]
         }
-        Change::Name(name) => {
-            let what = format!("name: not set -> \"{}\"", harmless(name));
-            vec![Line { mark: '~', what, why: Some("from the alias".into()) }]
+        Change::Name { from, to } => {
+            let why = if from.is_none() { "the room has none" } else { "[[rooms]] name" };
+            vec![Line { mark: '~', what: text_change("name", from.as_deref(), to), why: Some(why.into()) }]
+        }
+        Change::Topic { from, to } => {
+            let what = text_change("topic", from.as_deref(), to);
+            vec![Line { mark: '~', what, why: Some("[[rooms]] topic".into()) }]
+        }
+        Change::Alias(change) => {
+            let from = change.from.as_ref().map_or("not set".into(), |alias| harmless(alias.as_str()));
+            let what = format!("main alias: {from} -> {}", harmless(change.to.as_str()));
+            let old = if change.drop { "; the old one is taken away" } else { "" };
+            let why = match change.reason {
+                AliasReason::Renamed => "its group was renamed",
+                AliasReason::Upgraded => "it replaces the room that had the alias",
+            };
+            vec![Line { mark: '~', what, why: Some(format!("{why}{old}")) }]
+        }
+        Change::Directory { .. } => {
+            vec![Line { mark: '~', what: show::brief(change), why: Some("[[rooms]] directory".into()) }]
+        }
+        Change::Restrict { .. } => {
+            vec![Line { mark: '~', what: show::brief(change), why: Some("[[rooms]] restricted".into()) }]
+        }
+        Change::SpaceParent(_) | Change::SpaceChild(_) => {
+            vec![Line { mark: '~', what: show::brief(change), why: Some("[[rooms]] parent".into()) }]
         }
         Change::Kick(kick) => vec![Line { mark: '-', what: kick.to_string(), why: Some(kick.reason.to_string()) }],
         Change::Invite(invite) => {
@@ -153,13 +176,25 @@ fn lines(change: &Change) -> Vec<Line> {
     }
 }
 
+fn text_change(what: &str, from: Option<&str>, to: &str) -> String {
+    let from = from.map_or("not set".into(), |from| format!("\"{}\"", harmless(from)));
+    format!("{what}: {from} -> \"{}\"", harmless(to))
+}
+
 fn created(creation: &Creation) -> String {
-    let mut what = format!("create the room \"{}\"", harmless(&creation.name));
+    let kind = if creation.is_space { "space" } else { "room" };
+    let mut what = format!("create the {kind} \"{}\"", harmless(&creation.name));
     if let Some(version) = &creation.version {
         let _ = write!(what, ", version {}", harmless(version.as_str()));
     }
     if creation.encryption {
         what.push_str(", encrypted");
+    }
+    if let Some(topic) = &creation.topic {
+        let _ = write!(what, ", topic \"{}\"", harmless(topic));
+    }
+    if creation.listed {
+        what.push_str(", in the room directory");
     }
     if let Some(visibility) = creation.history_visibility {
         let _ = write!(what, ", history visibility {visibility}");
@@ -204,9 +239,7 @@ impl Count {
                     Change::Invite(_) => count.invites += 1,
                     Change::Kick(_) => count.kicks += 1,
                     Change::PowerLevels(change) => count.others += change.users.len() + change.permissions.len(),
-                    Change::Join { .. } | Change::Stamp(_) | Change::HistoryVisibility { .. } | Change::Name(_) => {
-                        count.others += 1;
-                    }
+                    _ => count.others += 1,
                 }
             }
         }
@@ -234,6 +267,21 @@ fn summary(plan: &Plan) -> String {
     }
     let rooms = plan.rooms.len();
     format!("{rooms} {}: {}.", if rooms == 1 { "room" } else { "rooms" }, parts.join(", "))
+}
+
+/// What a run did, for a room of people: the plan as a whole, and what became of it.
+#[must_use]
+pub fn notice(whole: &Plan, refusals: &[Refusal], outcomes: &Report) -> String {
+    /// Far below what an event may hold (64 KiB).
+    const LONGEST: usize = 20_000;
+    let plain = Dress::new(false);
+    let mut text = plan(whole, refusals, plain);
+    if let Some((end, _)) = text.char_indices().nth(LONGEST) {
+        text.truncate(end);
+        let _ = writeln!(text, "...\n\n{}", summary(whole));
+    }
+    text.push_str(&report(whole, outcomes, plain));
+    text
 }
 
 /// What became of a plan: a line for each change that was not made, then a summary.

@@ -150,8 +150,8 @@ fn each_mistake_names_file_line_column_key_and_what_was_expected() {
         ),
         (
             "[room]",
-            "[rooms]",
-            "inviter.toml:18:2: rooms: there is no such section; there are matrix, idp, policy, room, rooms, report, \
+            "[roomz]",
+            "inviter.toml:18:2: roomz: there is no such section; there are matrix, idp, policy, room, rooms, report, \
              renamed_users",
         ),
         (

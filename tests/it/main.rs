@@ -12,7 +12,9 @@
 )]
 
 mod config;
+mod federation;
 mod file_idp;
+mod import;
 mod ldap;
 mod manual;
 mod matrix;

@@ -54,8 +54,15 @@ fn stamp(id: &str) -> Stamp {
     Stamp { groups: [StampedGroup { idp: "corp".into(), id: id.into() }].into() }
 }
 
+fn named(name: &str) -> Change {
+    Change::Name { from: None, to: name.to_owned() }
+}
+
 fn creation(name: &str) -> Creation {
     Creation {
+        is_space: false,
+        topic: None,
+        listed: false,
         alias: alias(name),
         name: format!("The room {name}"),
         version: None,
@@ -301,7 +308,7 @@ async fn invitations_and_removals_tell_what_became_of_them() {
     assert_eq!(me.members(id).await[&c.user_id], "invite");
 
     recorder.at_write(0, Action::DropAfter);
-    assert_eq!(run(Change::Name("Named".into())).await, Ok(Done::Applied), "the same state twice is harmless");
+    assert_eq!(run(named("Named")).await, Ok(Done::Applied), "the same state twice is harmless");
     assert_eq!(run(Change::Stamp(stamp("member"))).await, Ok(Done::Applied));
     let visibility = Change::HistoryVisibility { from: None, to: HistoryVisibility::Invited };
     assert_eq!(run(visibility).await, Ok(Done::Applied));
@@ -315,7 +322,7 @@ async fn invitations_and_removals_tell_what_became_of_them() {
     let text = failed(writer.apply(&alias("member-foreign"), Some(&foreign), &kick(a)).await);
     println!("{text}");
     assert!(text.contains("403 M_FORBIDDEN"), "{text}");
-    let text = failed(writer.apply(&alias("member-foreign"), Some(&foreign), &Change::Name("x".into())).await);
+    let text = failed(writer.apply(&alias("member-foreign"), Some(&foreign), &named("x")).await);
     println!("{text}");
     assert!(text.contains("403 M_FORBIDDEN"), "{text}");
 }
@@ -396,7 +403,7 @@ async fn patience_has_an_end() {
         let body = json!({ "errcode": "M_LIMIT_EXCEEDED", "error": "Too Many Requests", "retry_after_ms": 700 });
         Action::Answer { status: 429, headers: vec![("Retry-After", "1".into())], body: body.to_string() }
     });
-    let changes = (0..10).map(|number| Change::Name(number.to_string())).collect();
+    let changes = (0..10).map(|number| named(&number.to_string())).collect();
     let plan = Plan { rooms: vec![room_plan("patience", Some(&room), changes)], ..Plan::default() };
     let started = Instant::now();
     let report = apply(&plan, &session.writer(), 4, &Unwatched).await;
@@ -499,7 +506,7 @@ async fn one_room_that_cannot_be_read_is_one_room() {
 
     let body = r#"{"errcode":"M_UNKNOWN_TOKEN","error":"x"}"#.to_owned();
     at("/state", Action::Answer { status: 401, headers: vec![], body });
-    let aliases = ["trouble-a", "trouble-b"].map(alias).into();
+    let aliases = ["trouble-a", "trouble-b"].map(alias).into_iter().collect();
     let error: Failure = session.reader().read(&aliases, &Unwatched).await.expect_err("the token is gone");
     assert!(error.to_string().contains("M_UNKNOWN_TOKEN"), "{error}");
     let _: SessionError = error.into();
@@ -508,7 +515,7 @@ async fn one_room_that_cannot_be_read_is_one_room() {
     at("/m.room.name", Action::Answer { status: 401, headers: vec![], body });
     let writer: Writer = session.writer();
     let room = RoomId::parse(me.resolve_alias("#trouble-a:inviter.test").await.expect("a room")).expect("an ID");
-    let changes = vec![Change::Name("x".into()), Change::Stamp(stamp("x"))];
+    let changes = vec![named("x"), Change::Stamp(stamp("x"))];
     let plan = Plan { rooms: vec![room_plan("trouble-a", Some(&room), changes)], ..Plan::default() };
     let report = apply(&plan, &writer, 4, &Unwatched).await;
     let outcomes = &report.rooms[&alias("trouble-a")];

@@ -5,6 +5,9 @@ use std::process::Command;
 
 use inviter::config::Config;
 
+const MATRIX: &str = "[matrix]\nhomeserver = \"https://a\"\naccess_token = \"a\"\n";
+const FILE: &str = "[[idp]]\nname = \"a\"\nmxid_homeserver = \"a\"\ntype = \"file\"\npath = \"a.toml\"\n";
+
 fn readme() -> String {
     std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("README.md")).unwrap()
 }
@@ -39,20 +42,39 @@ fn keys(before: &str, after: &str) -> Vec<String> {
 
 #[test]
 fn every_key_of_the_configuration_is_in_the_readme() {
-    const MATRIX: &str = "[matrix]\nhomeserver = \"https://a\"\naccess_token = \"a\"\n";
-    const FILE: &str = "[[idp]]\nname = \"a\"\nmxid_homeserver = \"a\"\ntype = \"file\"\npath = \"a.toml\"\n";
     let sections = [
         keys("[matrix]\nhomeserver = \"https://a\"\n", ""),
         keys(&format!("{MATRIX}[[idp]]\ntype = \"ldap\"\n"), ""),
         keys(&format!("{MATRIX}[[idp]]\ntype = \"file\"\n"), ""),
         keys(&format!("{MATRIX}{FILE}[policy]\n"), ""),
         keys(&format!("{MATRIX}{FILE}[room]\n"), ""),
+        keys(&format!("{MATRIX}{FILE}[[rooms]]\n"), ""),
     ];
     let readme = readme();
     for key in sections.iter().flatten() {
         assert!(readme.contains(&format!("`{key}`")), "README.md does not tell of `{key}`");
     }
     assert!(sections.iter().all(|keys| keys.len() > 3), "{sections:?}");
+}
+
+#[test]
+fn every_block_of_configuration_in_the_readme_is_read() {
+    let readme = readme();
+    let mut blocks = 0;
+    for block in readme.split("```toml\n").skip(1) {
+        let block = block.split("```").next().unwrap().replace("\n   ", "\n");
+        let text =
+            block.replace("access_token_file = \"", "access_token = \"").replace("password_file = \"", "password = \"");
+        let text = match (text.contains("[matrix]"), text.contains("[[idp]]")) {
+            (true, _) => text,
+            (false, true) => format!("{MATRIX}{text}"),
+            (false, false) if text.contains("moderators") => continue, // the file of a `type = "file"`
+            (false, false) => format!("{MATRIX}{FILE}{text}"),
+        };
+        Config::parse(Path::new("README.md"), &text).unwrap_or_else(|error| panic!("{error}\n{text}"));
+        blocks += 1;
+    }
+    assert!(blocks > 1);
 }
 
 #[test]

@@ -140,6 +140,7 @@ async fn a_synapse_of_ones_own_may_have_its_limits_and_another_name() {
     let synapse = Synapse::start(Options {
         rate_limits: RateLimits::Default,
         server_name: "other.test".to_owned(),
+        federation: None,
         extra_config: "default_room_version: '11'".to_owned(),
     });
     let user = synapse.register("infra").await;

@@ -3,5 +3,6 @@
 mod naming;
 mod properties;
 mod renderings;
+mod rooms;
 mod rules;
 mod world;

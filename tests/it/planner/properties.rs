@@ -138,6 +138,7 @@ fn add(world: &mut World, name: &str, facts: &RoomFacts) {
         alt_aliases: BTreeSet::new(),
         is_space: false,
         join_rules: None,
+        in_directory: None,
         children: BTreeSet::new(),
         parents: BTreeSet::new(),
         replaces: None,
@@ -311,9 +312,12 @@ proptest! {
             Change::Stamp(_) => 2,
             Change::PowerLevels(_) => 3,
             Change::HistoryVisibility { .. } => 4,
-            Change::Name(_) => 5,
-            Change::Kick(_) => 6,
-            Change::Invite(_) => 7,
+            Change::Name { .. } => 5,
+            Change::Topic { .. } => 6,
+            Change::Directory { .. } => 7,
+            Change::Kick(_) => 12,
+            Change::Invite(_) => 13,
+            other => panic!("no world has this: {other:?}"),
         };
         for room in &world.plan().rooms {
             let ranks: Vec<i32> = room.changes.iter().map(rank).collect();

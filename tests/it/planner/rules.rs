@@ -348,7 +348,7 @@ fn a_room_without_a_name_is_named_after_its_alias_and_a_named_one_is_left() {
     world.room("night_shift").name = Some("The Owls".into());
     world.expect("night_shift", &[]);
     world.room("night_shift").name = None;
-    world.expect("night_shift", &["~ name: not set -> \"night shift\"  (from the alias)"]);
+    world.expect("night_shift", &["~ name: not set -> \"night shift\"  (the room has none)"]);
 }
 
 #[test]

@@ -5,9 +5,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use inviter::actual::{Actual, ActualRoom, JoinedRoom, Member, Membership, Stamp, StampedGroup};
 use inviter::desired::{Desired, DesiredMember, DesiredRoom, Via};
 use inviter::plan::text::Dress;
-use inviter::plan::{Change, Creation, Limits, Plan, Policy, Refusal, Removals, compute, guard, text};
+use inviter::plan::{Change, Creation, Limits, Plan, Policy, Refusal, Removals, RenamedAlias, compute, guard, text};
 use inviter::power::{Power, PowerLevels};
-use matrix_sdk::ruma::{OwnedRoomAliasId, OwnedUserId, RoomAliasId, RoomId, RoomVersionId, UserId};
+use matrix_sdk::ruma::{OwnedRoomAliasId, OwnedRoomId, OwnedUserId, RoomAliasId, RoomId, RoomVersionId, UserId};
 use serde_json::{Map, Value, json};
 
 /// The time of every plan in the tests, in milliseconds since 1970.
@@ -52,10 +52,13 @@ impl World {
             me: me(),
             default_room_version: Some(RoomVersionId::V12),
             rooms: BTreeMap::new(),
+            joined: BTreeSet::new(),
             others: BTreeMap::new(),
         };
         let policy = Policy {
             removals: Removals::Made,
+            kick: false,
+            renamed: RenamedAlias::Keep,
             adopt: false,
             now: NOW,
             reinvite_after: 24 * HOUR,
@@ -197,10 +200,21 @@ impl World {
         }
     }
 
+    fn id(&self, alias: &OwnedRoomAliasId) -> OwnedRoomId {
+        match self.actual.rooms.get(alias) {
+            Some(ActualRoom::Joined(room)) => room.id.clone(),
+            other => panic!("{alias} is {other:?}"),
+        }
+    }
+
     /// Does what a plan says, as a homeserver would.
     pub fn apply(&mut self, plan: &Plan) {
+        let is_new_space = |room: &&inviter::plan::RoomPlan| matches!(room.changes.first(), Some(Change::Create(creation)) if creation.is_space);
+        for room in plan.rooms.iter().filter(is_new_space) {
+            self.apply_one(&room.alias, &room.changes[0]);
+        }
         for room in &plan.rooms {
-            for change in &room.changes {
+            for change in room.changes.iter().skip(usize::from(is_new_space(&room))) {
                 self.apply_one(&room.alias, change);
             }
         }
@@ -213,6 +227,33 @@ impl World {
             self.actual.rooms.insert(alias.clone(), room);
             return;
         }
+        if let Change::SpaceChild(link) = change {
+            let child = self.id(alias);
+            self.room(link.space.as_str()).children.insert(child);
+            return;
+        }
+        if let Change::SpaceParent(link) | Change::Restrict { space: link, .. } = change {
+            let space = self.id(&link.space);
+            let room = self.room(alias.as_str());
+            match change {
+                Change::Restrict { allow, .. } => {
+                    let mut allow = allow.clone();
+                    allow.push(json!({ "type": "m.room_membership", "room_id": space }));
+                    room.join_rules = json!({ "join_rule": "restricted", "allow": allow }).as_object().cloned();
+                }
+                _ => drop(room.parents.insert(space)),
+            }
+            return;
+        }
+        if let Change::Alias(change) = change {
+            let moved = |room: &JoinedRoom| room.canonical_alias == change.from && room.replaced_by.is_none();
+            let id = self.actual.others.values().find(|room| moved(room)).map(|room| room.id.clone());
+            let mut room = self.actual.others.remove(&id.expect("a room to move")).expect("a room to move");
+            room.canonical_alias = Some(change.to.clone());
+            room.alt_aliases.clone_from(&change.others);
+            self.actual.rooms.insert(alias.clone(), ActualRoom::Joined(Box::new(room)));
+            return;
+        }
         let Some(ActualRoom::Joined(room)) = self.actual.rooms.get_mut(alias) else {
             assert!(matches!(change, Change::Join { .. }), "{change:?} in a room that cannot be written to");
             return;
@@ -221,14 +262,21 @@ impl World {
             room.members.insert(user.clone(), Member { membership, sender: me.clone(), since: NOW });
         };
         match change {
-            Change::Create(_) | Change::Join { .. } => {}
+            Change::Create(_)
+            | Change::Join { .. }
+            | Change::Alias(_)
+            | Change::Restrict { .. }
+            | Change::SpaceParent(_)
+            | Change::SpaceChild(_) => {}
             Change::Stamp(stamp) => room.stamp = Some(stamp.clone()),
             Change::PowerLevels(change) => {
                 let creators = if room.power.of(&me) == Power::Creator { [me].into() } else { BTreeSet::new() };
                 room.power = PowerLevels::new(Some(change.content.clone()), creators, None);
             }
             Change::HistoryVisibility { to, .. } => room.history_visibility = Some(to.to_string()),
-            Change::Name(name) => room.name = Some(name.clone()),
+            Change::Name { to, .. } => room.name = Some(to.clone()),
+            Change::Topic { to, .. } => room.topic = Some(to.clone()),
+            Change::Directory { listed } => room.in_directory = Some(*listed),
             Change::Kick(kick) => set(&kick.user, Membership::Leave),
             Change::Invite(invite) => set(&invite.user, Membership::Invite),
         }
@@ -263,11 +311,12 @@ fn created(creation: &Creation, me: &OwnedUserId) -> JoinedRoom {
         power: PowerLevels::new(Some(levels), creators, None),
         history_visibility: Some(creation.history_visibility.map_or("shared".into(), |value| value.to_string())),
         name: Some(creation.name.clone()),
-        topic: None,
+        topic: creation.topic.clone(),
         canonical_alias: Some(creation.alias.clone()),
         alt_aliases: BTreeSet::new(),
-        is_space: false,
+        is_space: creation.is_space,
         join_rules: None,
+        in_directory: None,
         children: BTreeSet::new(),
         parents: BTreeSet::new(),
         replaces: None,

@@ -12,6 +12,7 @@ use serde_json::{Value, json};
 
 use super::{
     account::{self, Account},
+    tls::Authority,
     watchdog::{Watchdog, free_port, http_status, server_folder},
 };
 
@@ -34,17 +35,24 @@ pub struct Options {
     pub rate_limits: RateLimits,
     /// The part after the colon in users, rooms and aliases.
     pub server_name: String,
+    /// The port on which other servers reach it, as `localhost` and by TLS; without federation if absent.
+    pub federation: Option<u16>,
     /// YAML that is appended to `homeserver.yaml`.
     pub extra_config: String,
 }
 
 impl Default for Options {
     fn default() -> Self {
-        Self { rate_limits: RateLimits::Lifted, server_name: "inviter.test".to_owned(), extra_config: String::new() }
+        Self {
+            rate_limits: RateLimits::Lifted,
+            server_name: "inviter.test".to_owned(),
+            federation: None,
+            extra_config: String::new(),
+        }
     }
 }
 
-/// A running Synapse, on `SQLite` and without federation.
+/// A running Synapse, on `SQLite`.
 #[derive(Debug)]
 pub struct Synapse {
     watchdog: Watchdog,
@@ -65,6 +73,9 @@ impl Synapse {
         let folder = server_folder("synapse");
         let port = free_port();
         fs::write(folder.join("log.yaml"), LOG_CONFIG).expect("the folder is writable");
+        if options.federation.is_some() {
+            Authority::shared().write_into(&folder);
+        }
         let config = folder.join("homeserver.yaml");
         fs::write(&config, configuration(&folder, port, &options)).expect("the folder is writable");
 
@@ -152,6 +163,7 @@ disable_existing_loggers: false
 ";
 
 const LIFTED: &str = "\
+room_list_publication_rules: [{ action: allow }]
 rc_message: &lifted { per_second: 100000, burst_count: 100000 }
 rc_registration: *lifted
 rc_login: { address: *lifted, account: *lifted, failed_attempts: *lifted }
@@ -160,6 +172,8 @@ rc_joins: { local: *lifted, remote: *lifted }
 rc_joins_per_room: *lifted
 rc_invites: { per_room: *lifted, per_user: *lifted, per_issuer: *lifted }
 rc_room_creation: *lifted
+rc_key_requests: *lifted
+rc_federation: { window_size: 1000, sleep_limit: 100000, sleep_delay: 0, reject_limit: 100000, concurrent: 100000 }
 ";
 
 fn configuration(folder: &Path, port: u16, options: &Options) -> String {
@@ -179,24 +193,50 @@ fn configuration(folder: &Path, port: u16, options: &Options) -> String {
         "bcrypt_rounds": 4,
         "trusted_key_servers": [],
         "suppress_key_server_warning": true,
-        "federation_domain_whitelist": [],
         "presence": { "enabled": false },
         "url_preview_enabled": false,
         "database": { "name": "sqlite3", "args": { "database": format!("{folder}/homeserver.db") } },
         "media_store_path": format!("{folder}/media"),
         "log_config": format!("{folder}/log.yaml"),
         "pid_file": format!("{folder}/synapse.pid"),
-        "listeners": [{
-            "port": port,
-            "bind_addresses": ["127.0.0.1"],
-            "type": "http",
-            "x_forwarded": false,
-            "resources": [{ "names": ["client"] }],
-        }],
     });
-    let Value::Object(fixed) = fixed else { panic!("the literal above is an object") };
+    let (Value::Object(mut fixed), Value::Object(reach)) =
+        (fixed, reach(&folder.to_string(), port, options.federation))
+    else {
+        panic!("both are literal objects")
+    };
+    fixed.extend(reach);
     // JSON values are YAML.
     let mut lines: Vec<_> = fixed.iter().map(|(key, value)| format!("{key}: {value}")).collect();
     lines.extend([limits.to_owned(), options.extra_config.clone()]);
     lines.join("\n")
+}
+
+// Where clients and other servers find this one, and which servers it asks itself.
+fn reach(folder: &str, port: u16, federation: Option<u16>) -> Value {
+    let listener = |port: u16, names: &str| {
+        json!({
+            "port": port,
+            "bind_addresses": ["127.0.0.1"],
+            "type": "http",
+            "tls": names == "federation",
+            "x_forwarded": false,
+            "resources": [{ "names": [names] }],
+        })
+    };
+    let client = listener(port, "client");
+    let Some(federation) = federation else {
+        return json!({ "listeners": [client], "federation_domain_whitelist": [] });
+    };
+    json!({
+        // In this order: when the clients' answers, the other does so too.
+        "listeners": [listener(federation, "federation"), client],
+        "tls_certificate_path": format!("{folder}/server.pem"),
+        "tls_private_key_path": format!("{folder}/server.key"),
+        "federation_custom_ca_list": [format!("{folder}/ca.pem")],
+        // Loopback is forbidden by default.
+        "ip_range_whitelist": ["127.0.0.0/8", "::1"],
+        // One request that a busy machine lost would else silence a server for ten minutes.
+        "federation": { "destination_min_retry_interval": 100, "destination_max_retry_interval": "1s" },
+    })
 }

@@ -5,4 +5,5 @@ mod errors;
 mod kills;
 mod life;
 mod output;
+mod rooms;
 pub mod scene;

@@ -17,15 +17,25 @@ pub struct Scene {
     pub recorder: Recorder,
     pub me: Account,
     prefix: String,
+    server_of_rooms: &'static str,
 }
 
 impl Scene {
     /// Registers the account of `inviter`; the prefix begins every name of this test.
     pub async fn new(prefix: &str) -> Self {
-        let synapse = Synapse::shared();
+        Self::on(Synapse::shared(), prefix).await
+    }
+
+    /// The same on a homeserver of one's choice.
+    pub async fn on(synapse: &'static Synapse, prefix: &str) -> Self {
         let recorder = Recorder::start(&synapse.url()).await;
         let me = synapse.register(&format!("{prefix}-inviter")).await;
-        Self { synapse, recorder, me, prefix: prefix.to_owned() }
+        Self { synapse, recorder, me, prefix: prefix.to_owned(), server_of_rooms: synapse.server_name() }
+    }
+
+    /// The same with rooms whose aliases are on another homeserver.
+    pub fn with_rooms_on(self, other: &'static Synapse) -> Self {
+        Self { server_of_rooms: other.server_name(), ..self }
     }
 
     /// The username of somebody in this test.
@@ -40,12 +50,12 @@ impl Scene {
 
     /// The alias of a room in this test.
     pub fn alias(&self, room: &str) -> String {
-        format!("#{}-{room}:{}", self.prefix, self.synapse.server_name())
+        format!("#{}-{room}:{}", self.prefix, self.server_of_rooms)
     }
 
     /// The name of the group that stands for a room.
     pub fn group(&self, room: &str) -> String {
-        format!("xxx{}-{room}xxx{}", self.prefix, self.synapse.server_name())
+        format!("xxx{}-{room}xxx{}", self.prefix, self.server_of_rooms.replace(':', "xxx"))
     }
 
     /// Registers people on the homeserver.

@@ -1,0 +1,140 @@
+//! Which room an alias stands for: the one that it leads to, one that moved there, or one that was renamed.
+
+use std::collections::BTreeSet;
+
+use matrix_sdk::ruma::{OwnedRoomAliasId, OwnedRoomId, RoomAliasId};
+
+use super::{AliasReason, Problem};
+use crate::actual::{Actual, ActualRoom, AskedFor, JoinedRoom};
+use crate::desired::{Desired, DesiredRoom};
+
+/// What is to be done about an alias.
+pub(super) enum Found<'a> {
+    /// There is no room.
+    Nothing,
+    /// The account is invited to the room; whether it is one that `inviter` has managed under another ID.
+    Invited { room: &'a OwnedRoomId, is_marked: bool },
+    /// The room.
+    Room(FoundRoom<'a>),
+    /// The room cannot be managed.
+    Problem(Option<&'a OwnedRoomId>, Problem),
+}
+
+/// A room that the account is in.
+pub(super) struct FoundRoom<'a> {
+    pub(super) room: &'a JoinedRoom,
+    /// Why the alias does not lead there yet, and whether it leads elsewhere.
+    pub(super) moved: Option<(AliasReason, bool)>,
+    /// Whether the room bears the mark, or replaces one that does.
+    pub(super) is_marked: bool,
+}
+
+/// Whether rooms that no alias leads to have to be read before the alias can be found.
+#[must_use]
+pub fn needs_others(desired: &Desired, actual: &Actual) -> bool {
+    desired.rooms.keys().filter_map(|alias| actual.rooms.get(alias)).any(|room| match room {
+        ActualRoom::Missing | ActualRoom::Invited(_) => true,
+        ActualRoom::Joined(room) => room.stamp.is_none() || room.replaced_by.is_some(),
+        ActualRoom::Outside(_) | ActualRoom::Unreadable(_) => false,
+    })
+}
+
+/// What a plan for these rooms needs to know of the homeserver: the rooms, and the spaces that they are to be in.
+#[must_use]
+pub fn asked_for(desired: &Desired) -> AskedFor {
+    let parents = desired.rooms.values().filter_map(|room| room.described.parent.clone());
+    let listed = desired.rooms.iter().filter(|(_, room)| room.described.in_directory.is_some());
+    AskedFor {
+        aliases: desired.rooms.keys().cloned().chain(parents).collect(),
+        in_directory: listed.map(|(alias, _)| alias.clone()).collect(),
+    }
+}
+
+/// The rooms that the account has joined and that were not read.
+#[must_use]
+pub fn unread(actual: &Actual) -> BTreeSet<OwnedRoomId> {
+    let read: BTreeSet<&OwnedRoomId> = joined(actual).map(|room| &room.id).collect();
+    actual.joined.iter().filter(|id| !read.contains(id)).cloned().collect()
+}
+
+/// The room that reports go to.
+///
+/// # Errors
+/// When nothing can be told there; the text says why, and what to do.
+pub fn report_room(alias: &RoomAliasId, room: Option<ActualRoom>) -> Result<OwnedRoomId, String> {
+    match room {
+        Some(ActualRoom::Joined(room)) if room.encrypted => Err(format!(
+            "the room {alias} is encrypted, and inviter does not encrypt: give another, unencrypted room as [report] room"
+        )),
+        Some(ActualRoom::Joined(room)) => Ok(room.id),
+        Some(ActualRoom::Unreadable(reason)) => Err(reason),
+        Some(ActualRoom::Missing) | None => Err(format!("there is no room {alias}: create it, and invite inviter")),
+        Some(ActualRoom::Invited(_) | ActualRoom::Outside(_)) => {
+            Err(format!("inviter is not in the room {alias}: have it invited there, which it accepts"))
+        }
+    }
+}
+
+/// Finds the room of an alias.
+pub(super) fn find<'a>(
+    alias: &OwnedRoomAliasId,
+    wanted: &DesiredRoom,
+    desired: &Desired,
+    actual: &'a Actual,
+) -> Found<'a> {
+    let Some(room) = actual.rooms.get(alias) else { return Found::Nothing };
+    let replaced_marked = |id: &OwnedRoomId| {
+        joined(actual)
+            .find(|old| old.replaced_by.as_deref() == Some(id.as_str()) && old.stamp.as_ref() == Some(&wanted.stamp))
+    };
+    match room {
+        ActualRoom::Missing => match joined(actual).find(|room| is_of_group(room, wanted)) {
+            Some(room) if alias.server_name() == actual.me.server_name() => {
+                Found::Room(FoundRoom { room, moved: Some((AliasReason::Renamed, false)), is_marked: true })
+            }
+            _ => Found::Nothing,
+        },
+        ActualRoom::Unreadable(reason) => Found::Problem(None, Problem::Unreadable(reason.clone())),
+        ActualRoom::Outside(room) => Found::Problem(Some(room), Problem::Outside(room.clone())),
+        ActualRoom::Invited(room) => Found::Invited { room, is_marked: replaced_marked(room).is_some() },
+        ActualRoom::Joined(room) => {
+            if let Some(next) = &room.replaced_by {
+                return follow(room, next, actual);
+            }
+            let is_of_another = room.stamp.as_ref().is_some_and(|stamp| {
+                *stamp != wanted.stamp && desired.rooms.values().any(|other| other.stamp == *stamp)
+            });
+            if is_of_another {
+                return Found::Problem(Some(&room.id), Problem::AliasTaken(room.id.clone()));
+            }
+            let inherits_mark = || replaced_marked(&room.id).is_some_and(|old| room.replaces.as_ref() == Some(&old.id));
+            let is_marked = room.stamp.is_some() || inherits_mark();
+            Found::Room(FoundRoom { room, moved: None, is_marked })
+        }
+    }
+}
+
+/// The room that replaces another, if both say so.
+fn follow<'a>(old: &'a JoinedRoom, next: &str, actual: &'a Actual) -> Found<'a> {
+    let replacement = joined(actual).find(|room| room.id.as_str() == next && room.replaces.as_ref() == Some(&old.id));
+    match replacement {
+        Some(room) if room.replaced_by.is_none() => {
+            let moved = Some((AliasReason::Upgraded, true));
+            Found::Room(FoundRoom { room, moved, is_marked: old.stamp.is_some() || room.stamp.is_some() })
+        }
+        _ => Found::Problem(Some(&old.id), Problem::Replaced(next.to_owned())),
+    }
+}
+
+/// Whether a room that is in use stands for the same groups.
+fn is_of_group(room: &JoinedRoom, wanted: &DesiredRoom) -> bool {
+    room.replaced_by.is_none() && room.stamp.as_ref() == Some(&wanted.stamp)
+}
+
+fn joined(actual: &Actual) -> impl Iterator<Item = &JoinedRoom> {
+    let by_alias = actual.rooms.values().filter_map(|room| match room {
+        ActualRoom::Joined(room) => Some(room.as_ref()),
+        _ => None,
+    });
+    by_alias.chain(actual.others.values())
+}
