@@ -34,8 +34,9 @@ Examples:
   inviter --format json sync --dry-run          the plan for programs";
 
 const IMPORT: &str = "\
-It knows the maubot plugin for Azure AD and LDAP, and the maubot plugin for LDAP room mappings. It reads that file
-alone, and copies no secret.
+It knows the maubot plugin for Azure AD and LDAP,
+and the maubot plugin for LDAP room mappings.
+It reads that file alone, and copies no secret.
 
 Example:
   inviter import bot.yaml > inviter.toml";

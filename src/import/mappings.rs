@@ -73,7 +73,7 @@ fn head(toml: &mut Toml) {
     toml.comment("");
     toml.comment("What inviter does otherwise in all:");
     for item in [
-        "`inviter sync` is !ldap-sync, and `inviter sync --dry-run` is !ldap-check. The values of <1> are in for_each.",
+        "`inviter sync` is !ldap-sync, and `inviter sync --dry-run` is !ldap-check.",
         "It removes nobody unless it is run with --kick, and withholds demotions till then. The bot demoted.",
         "Who is in several groups of a room has the highest of their levels. With the bot the last one counted.",
         "The level 100 makes an admin, whom inviter never demotes or removes.",
@@ -115,11 +115,6 @@ fn policy(toml: &mut Toml) {
     toml.header("[policy]");
     toml.comment("The bot removed nobody. Nor does inviter, unless it is run with --kick.");
     toml.boolean("cautious", true);
-    toml.comment(
-        "The rooms that exist bear no mark of inviter yet. It takes those into its care that are named below, and in \
-         which the account has the power for it. You can remove this line after the first run.",
-    );
-    toml.boolean("adopt", true);
 }
 
 fn room(
@@ -182,8 +177,8 @@ fn write(toml: &mut Toml, room: &Room, values: &[String]) {
     toml.text("alias", &room.alias);
     if room.is_template && values.is_empty() {
         toml.ask(
-            "the values of <1> that were given to !ldap-sync, one room for each. `inviter import` writes those that it \
-             is given with --value.",
+            "list the values of <1> here, one room for each (`inviter import` does so for those that it is given with \
+             --value), or give them to each run: `inviter sync --value V` is `!ldap-sync V`.",
         );
         toml.comment("for_each = [\"...\"]");
     } else if room.is_template {

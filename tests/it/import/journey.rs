@@ -147,6 +147,21 @@ async fn room_of_the_bot(scene: &Scene, version: &str) -> String {
     room
 }
 
+/// A room that the other bot has made: its power levels name people, and for the rest its library's defaults.
+async fn room_of_the_mappings_bot(scene: &Scene) -> String {
+    let alias = scene.alias("2027-group-1");
+    let local = alias[1..].split(':').next().unwrap();
+    let room = scene.me.create_room(json!({ "room_alias_name": local, "room_version": "11" })).await;
+    scene.me.put_state(&room, "m.room.name", "", json!({ "name": "Foo 2027" })).await;
+    scene.me.invite(&room, &scene.user("tutor")).await;
+    let levels = json!({
+        "users": { &scene.me.user_id: 100, scene.user("tutor"): 100 }, "events": {},
+        "users_default": 0, "events_default": 0, "state_default": 50, "invite": 50, "kick": 50, "ban": 50, "redact": 50,
+    });
+    scene.me.put_state(&room, "m.room.power_levels", "", levels).await;
+    room
+}
+
 async fn assert_is_as_the_bot_makes_it(scene: &Scene, name: &str, version: &str) {
     let room = scene.room(name).await;
     let levels = scene.me.power_levels(&room).await;
@@ -171,8 +186,13 @@ async fn assert_is_as_the_bot_makes_it(scene: &Scene, name: &str, version: &str)
         let content = scene.me.state_event(&room, kind, "").await.unwrap_or_else(|| panic!("{name} has no {kind}"));
         assert_eq!(content[key], expected, "{name} {version} {kind}");
     }
-    let path = format!("/_matrix/client/v3/directory/list/room/{}", crate::support::account::encode(&room));
-    assert_eq!(scene.me.ok("GET", &path, None).await["visibility"], "private");
+    assert_eq!(listed(scene, &room).await, "private");
+}
+
+/// Whether a room is in the homeserver's room directory: `public` or `private`.
+async fn listed(scene: &Scene, room: &str) -> Value {
+    let path = format!("/_matrix/client/v3/directory/list/room/{}", crate::support::account::encode(room));
+    scene.me.ok("GET", &path, None).await["visibility"].clone()
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -183,8 +203,10 @@ async fn who_moves_over_from_the_mappings_finds_the_same_members_and_levels() {
     for name in ["student", "tutor"] {
         slapd.person(&scene.uid(name));
     }
-    scene.add_group(&slapd, &scene.uid("2026-group1"), &["student", "tutor"]);
-    scene.add_group(&slapd, &scene.uid("2026-tutors1"), &["tutor"]);
+    for year in [2026, 2027] {
+        scene.add_group(&slapd, &scene.uid(&format!("{year}-group1")), &["student", "tutor"]);
+        scene.add_group(&slapd, &scene.uid(&format!("{year}-tutors1")), &["tutor"]);
+    }
     let mut yaml = MAPPINGS_BOT.to_owned();
     for (old, new) in [
         ("ldap://foo.bar.tld:389", slapd.ldap_url()),
@@ -200,14 +222,23 @@ async fn who_moves_over_from_the_mappings_finds_the_same_members_and_levels() {
         assert!(yaml.contains(old), "{old}\n{yaml}");
         yaml = yaml.replace(old, &new);
     }
+    let old_room = room_of_the_mappings_bot(&scene).await;
     let inviter = Inviter::new("");
     inviter.file("bot.yaml", &yaml);
-    let imported = run(&inviter, &["import", "bot.yaml", "--value", "2026"]).await.success();
+    let values = ["--value", "2026", "--value", "2027"];
+    let imported = run(&inviter, &[&["import", "bot.yaml"][..], &values].concat()).await.success();
     inviter.file("inviter.toml", &followed(&imported.stdout, &scene, &slapd, &inviter));
 
     run(&inviter, &["sync"]).await.success();
+    assert_eq!(scene.room("2027-group-1").await, old_room);
+    assert_eq!(scene.roster("2027-group-1").await, ["admin invite 100", "student invite 0", "tutor invite 100"]);
+    let levels = scene.me.power_levels(&old_room).await;
+    assert_eq!((&levels["invite"], &levels["events"]), (&json!(50), &json!({})), "the rest is kept: {levels}");
     assert_eq!(scene.roster("2026-group-1").await, ["admin invite 100", "student invite 0", "tutor invite 100"]);
-    scene.me.invite(&scene.room("2026-group-1").await, &scene.user("guest")).await;
+    let room = scene.room("2026-group-1").await;
+    assert_eq!(scene.me.state_event(&room, "m.room.name", "").await.unwrap()["name"], "Foo 2026");
+    assert_eq!(listed(&scene, &room).await, "private");
+    scene.me.invite(&room, &scene.user("guest")).await;
     slapd.remove_from_group(&scene.uid("2026-group1"), &[&scene.uid("student")]);
     run(&inviter, &["sync"]).await.success();
     assert_eq!(

@@ -107,7 +107,7 @@ fn a_filled_in_azure_ad_means_the_same() {
 #[test]
 fn without_values_the_placeholder_is_left_to_a_person() {
     let toml = imported(MAPPINGS_BOT);
-    assert!(toml.contains("# TO DO: the values of <1>") && toml.contains("# for_each = [\"...\"]"), "{toml}");
+    assert!(toml.contains("# TO DO: list the values of <1>") && toml.contains("# for_each = [\"...\"]"), "{toml}");
     let config = parsed(&toml).unwrap_or_else(|error| panic!("{error}\n{toml}"));
     assert!(config.rooms.is_empty());
     let filled = toml.replace("# for_each = [\"...\"]", "for_each = [\"2026\"]");
