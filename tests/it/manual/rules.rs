@@ -98,6 +98,7 @@ fn room(facts: &Facts) -> JoinedRoom {
         alt_aliases: BTreeSet::new(),
         is_space: false,
         join_rules: None,
+        in_directory: None,
         children: BTreeSet::new(),
         parents: BTreeSet::new(),
         replaces: None,
