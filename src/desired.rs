@@ -217,6 +217,9 @@ fn user_ids<'a>(
 }
 
 fn user_id(config: &Config, idp: &Idp, account: &Account) -> Result<OwnedUserId, String> {
+    if let Some(user) = &account.mxid {
+        return Ok(user.clone());
+    }
     match config.renamed_users.get(&account.username.to_lowercase()) {
         Some(RenamedUser::UserId(user)) => Ok(user.clone()),
         Some(RenamedUser::Localpart(localpart)) => {

@@ -1,5 +1,6 @@
 //! `[[idp]]`: the identity providers.
 
+mod entra;
 mod file;
 mod ldap;
 
@@ -13,6 +14,7 @@ use toml::de::DeValue;
 use super::document::{ConfigError, Document};
 use crate::naming::{Convention, InvalidNames};
 
+pub use entra::{Credential, EntraIdp, Guests};
 pub use file::FileIdp;
 pub use ldap::{LdapIdp, Lockout};
 
@@ -36,6 +38,8 @@ pub struct Idp {
 pub enum IdpKind {
     /// An LDAP directory.
     Ldap(Box<LdapIdp>),
+    /// Microsoft Entra ID.
+    Entra(Box<EntraIdp>),
     /// A file.
     File(FileIdp),
 }
@@ -67,7 +71,7 @@ fn read_one<'a>(
     at: &str,
     table: Spanned<DeValue<'a>>,
 ) -> Result<Idp, ConfigError> {
-    const KINDS: &str = "expected type = \"ldap\" or type = \"file\"";
+    const KINDS: &str = "expected type = \"ldap\", type = \"entra\" or type = \"file\"";
     let span = table.span();
     let DeValue::Table(mut fields) = table.into_inner() else {
         return Err(document.error_at(&["idp", at], "expected a table".into()));
@@ -76,6 +80,7 @@ fn read_one<'a>(
     let table = Spanned::new(span, DeValue::Table(fields));
     match kind.as_deref() {
         Some("ldap") => ldap::idp(document, folder, at, document.read(table)?),
+        Some("entra") => entra::idp(document, folder, at, document.read(table)?),
         Some("file") => Ok(file::idp(folder, document.read(table)?)),
         _ => Err(document.error_at(&["idp", at, "type"], KINDS.into())),
     }

@@ -34,7 +34,7 @@ fn snapshot(usernames: &[&str], groups: &[(&str, &[&str])]) -> Snapshot {
             .iter()
             .map(|name| {
                 let label = format!("uid={name}");
-                (id(name), Account { username: (*name).to_owned(), label, standing: Standing::Active })
+                (id(name), Account { username: (*name).to_owned(), mxid: None, label, standing: Standing::Active })
             })
             .collect(),
         groups: groups
