@@ -12,6 +12,7 @@
 )]
 
 mod config;
+mod entra;
 mod file_idp;
 mod ldap;
 mod matrix;

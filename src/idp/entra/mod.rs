@@ -12,7 +12,7 @@ mod person;
 mod rooms;
 mod sign_in;
 
-use futures_util::{StreamExt, TryStreamExt, stream};
+use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 
 use self::graph::{Collection, Graph, PARTS};
 use self::members::People;
@@ -51,19 +51,8 @@ pub(super) async fn fetch(
 /// Asks for collections, many in a request, and for the rest of each; the answers are in the order of the questions.
 /// What was read is boiled down at once, for it is a lot.
 async fn ask(graph: &Graph<'_>, paths: &[String], people: &mut People<'_>) -> Result<Vec<Answer>, EntraProblem> {
-    let mut batches = stream::iter(paths.chunks(PARTS))
-        .map(async |paths| {
-            let mut collections = Vec::new();
-            for page in graph.first_pages(paths).await? {
-                collections.push(match page {
-                    Ok(page) => graph.rest(page).await?,
-                    Err(problem) if problem.is_of_one_group() => Collection::unread(problem),
-                    Err(problem) => return Err(problem),
-                });
-            }
-            Ok(collections)
-        })
-        .buffered(AT_ONCE);
+    let batches: Vec<_> = paths.chunks(PARTS).map(|paths| batch(graph, paths)).collect();
+    let mut batches = stream::iter(batches).buffered(AT_ONCE);
     let mut answers = Vec::with_capacity(paths.len());
     while let Some(collections) = batches.try_next().await? {
         for collection in &collections {
@@ -71,6 +60,18 @@ async fn ask(graph: &Graph<'_>, paths: &[String], people: &mut People<'_>) -> Re
         }
     }
     Ok(answers)
+}
+
+async fn batch(graph: &Graph<'_>, paths: &[String]) -> Result<Vec<Collection>, EntraProblem> {
+    let mut collections = Vec::new();
+    for page in graph.first_pages(paths).await? {
+        collections.push(match page {
+            Ok(page) => graph.rest(page).await?,
+            Err(problem) if problem.is_of_one_group() => Collection::unread(problem),
+            Err(problem) => return Err(problem),
+        });
+    }
+    Ok(collections)
 }
 
 /// The answer to one question.

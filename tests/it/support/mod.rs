@@ -4,6 +4,7 @@
 #![allow(dead_code, reason = "each host of this module uses only a part of it")]
 
 pub mod account;
+pub mod graph;
 pub mod inviter;
 pub mod recorder;
 pub mod slapd;
