@@ -25,7 +25,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use anstream::ColorChoice;
 use anstream::stream::RawStream;
 use anyhow::Context;
-use futures_util::future::{join, try_join_all};
+use futures_util::future::{join, join_all};
 use tracing::info;
 use wildmatch::WildMatch;
 
@@ -33,10 +33,12 @@ use crate::actual::Actual;
 use crate::cli::{Cli, Color, Command, Format, SyncArgs};
 use crate::config::Config;
 use crate::desired::Desired;
+use crate::idp::IdpError;
 use crate::matrix::Session;
 use crate::naming::GroupName;
 use crate::plan::{Limits, Plan, Policy, Refusal, Removals};
 use crate::report::{Report, Status};
+use crate::snapshot::Snapshot;
 use crate::watch::Watch;
 
 /// Does what the command line says, and prints plan and report to `out`.
@@ -72,19 +74,38 @@ async fn sync<W: Write>(
     Ok(Status::of(&plan, !refusals.is_empty(), report.as_ref(), args.detailed_exitcode))
 }
 
-/// Reads all identity providers, and brings together what they say.
+/// Reads all identity providers, and brings together what they say. One of several may fail: nobody is removed then.
 async fn read_desired(config: &Config, args: &SyncArgs) -> anyhow::Result<Desired> {
-    let snapshots = try_join_all(config.idps.iter().map(|idp| async {
+    let answers = join_all(config.idps.iter().map(|idp| async {
         // Names that begin like those of rooms and are none are wanted as well, to be warned of.
         let wanted = |name: &str| !matches!(idp.convention.read(name), Ok(GroupName::Other));
         let snapshot = idp::fetch(idp, &wanted).await?;
         info!("{}: {} groups, {} accounts", idp.name, snapshot.groups.len(), snapshot.accounts.len());
-        anyhow::Ok(snapshot)
+        Ok::<_, IdpError>(snapshot)
     }))
-    .await?;
+    .await;
+    if let Some(error) = all_failed(&answers) {
+        anyhow::bail!(error);
+    }
+    let (snapshots, errors): (Vec<_>, Vec<_>) = answers
+        .into_iter()
+        .map(|answer| answer.map_or_else(|error| (Snapshot::default(), Some(error)), |it| (it, None)))
+        .unzip();
     let mut desired = Desired::build(config, &snapshots)?;
+    for (idp, error) in config.idps.iter().zip(errors) {
+        if let Some(error) = error {
+            desired.lose(&idp.name, &error.to_string());
+        }
+    }
     desired.restrict(&args.rooms())?;
     Ok(desired)
+}
+
+/// What all identity providers failed with, if there is none that did not.
+fn all_failed(answers: &[Result<Snapshot, IdpError>]) -> Option<String> {
+    let errors: Option<Vec<String>> =
+        answers.iter().map(|answer| answer.as_ref().err().map(ToString::to_string)).collect();
+    errors.map(|errors| errors.join("; "))
 }
 
 /// The plan, and why the guard refused its removals, if it did; the plan is then one without them.

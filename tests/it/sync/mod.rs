@@ -5,4 +5,4 @@ mod errors;
 mod kills;
 mod life;
 mod output;
-mod scene;
+pub mod scene;

@@ -154,6 +154,13 @@ impl Graph {
         lock(&self.shared.state).public_key = Some((public_key, thumbprint));
     }
 
+    /// A token that Graph accepts.
+    pub fn issue_token(&self) -> String {
+        let token = "eyJ0eXAi.issued-to-a-person.token".to_owned();
+        lock(&self.shared.state).tokens.insert(token.clone());
+        token
+    }
+
     /// Adds to the time that each answer takes.
     pub fn set_delay(&self, delay: Duration) {
         lock(&self.shared.state).delay = delay;

@@ -22,6 +22,9 @@ impl Shared {
         if request.target.contains("/oauth2/") {
             return self.token(request);
         }
+        if request.target.starts_with("/msi/token?") {
+            return self.managed_identity(request);
+        }
         lock(&self.state).requests += 1;
         let Some(path) = request.target.strip_prefix("/v1.0") else {
             return error(404, "ResourceNotFound", "Invalid version.");

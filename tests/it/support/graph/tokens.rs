@@ -82,6 +82,22 @@ impl Shared {
             &json!({ "token_type": "Bearer", "expires_in": 3599, "ext_expires_in": 3599, "access_token": token }),
         )
     }
+
+    /// The endpoint of an App Service (<https://learn.microsoft.com/azure/app-service/overview-managed-identity>).
+    pub(super) fn managed_identity(&self, request: &Request) -> Answer {
+        let mut state = lock(&self.state);
+        state.sign_ins += 1;
+        let is_right = request.headers.get("x-identity-header").is_some_and(|header| header == "the-header")
+            && request.target.contains(&format!("resource=https%3A%2F%2Flocalhost%3A{}", state.port));
+        if !is_right {
+            return Answer::json(400, &json!({ "statusCode": 400, "message": "No Managed Identity found." }));
+        }
+        let token = "eyJ0eXAi.managed.token";
+        state.tokens.insert(token.to_owned());
+        let body =
+            json!({ "access_token": token, "expires_on": "4102444800", "resource": "x", "token_type": "Bearer" });
+        Answer::json(200, &body)
+    }
 }
 
 fn refusal(status: u16, code: u32, error: &str, text: &str) -> Answer {
