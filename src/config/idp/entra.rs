@@ -8,10 +8,11 @@ use matrix_sdk::ruma::{OwnedRoomAliasId, OwnedServerName};
 use serde::{Deserialize, Deserializer, de};
 use url::Url;
 
+use super::credential::{self, Credential, RawCredential};
 use super::{Idp, IdpKind};
 use crate::config::document::{ConfigError, Document};
 use crate::config::policy::duration;
-use crate::config::secret::{Given, Secret};
+use crate::config::secret::Secret;
 use crate::naming::{Convention, InvalidNames};
 
 /// A tenant of Microsoft Entra ID.
@@ -43,51 +44,6 @@ pub struct EntraIdp {
     pub rate_limit_patience: Duration,
 }
 
-/// How to sign in.
-#[derive(Debug, Clone)]
-pub enum Credential {
-    /// With a secret of the app registration.
-    ClientSecret {
-        /// The ID of the application.
-        client_id: String,
-        /// The secret.
-        secret: Secret,
-    },
-    /// With a certificate of the app registration.
-    ClientCertificate {
-        /// The ID of the application.
-        client_id: String,
-        /// PEM file with certificate and private key.
-        file: PathBuf,
-    },
-    /// With the token of a Kubernetes service account, as AKS mounts it.
-    WorkloadIdentity {
-        /// The ID of the application; else the environment's `AZURE_CLIENT_ID`.
-        client_id: Option<String>,
-    },
-    /// With the identity that Azure gives to a machine or an app.
-    ManagedIdentity {
-        /// The ID of a user-assigned identity; else the system-assigned one.
-        client_id: Option<String>,
-    },
-    /// As whoever is signed in at the Azure CLI.
-    AzureCli,
-}
-
-impl Credential {
-    /// The name in the configuration.
-    #[must_use]
-    pub fn name(&self) -> &'static str {
-        match self {
-            Self::ClientSecret { .. } => "client_secret",
-            Self::ClientCertificate { .. } => "client_certificate",
-            Self::WorkloadIdentity { .. } => "workload_identity",
-            Self::ManagedIdentity { .. } => "managed_identity",
-            Self::AzureCli => "azure_cli",
-        }
-    }
-}
-
 /// What becomes of guests, who have their account in another tenant.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Guests {
@@ -108,13 +64,13 @@ pub(super) struct RawEntra {
     invalid_names: InvalidNames,
     #[serde(deserialize_with = "tenant")]
     tenant_id: String,
-    client_id: Option<String>,
+    pub(super) client_id: Option<String>,
     #[serde(default)]
-    credential: RawCredential,
-    client_secret: Option<Secret>,
-    client_secret_file: Option<PathBuf>,
-    client_secret_env: Option<String>,
-    client_certificate_file: Option<PathBuf>,
+    pub(super) credential: RawCredential,
+    pub(super) client_secret: Option<Secret>,
+    pub(super) client_secret_file: Option<PathBuf>,
+    pub(super) client_secret_env: Option<String>,
+    pub(super) client_certificate_file: Option<PathBuf>,
     #[serde(deserialize_with = "object_id")]
     root_group_id: String,
     #[serde(default)]
@@ -140,17 +96,6 @@ pub(super) struct RawEntra {
     timeout: Duration,
     #[serde(default = "default_patience", deserialize_with = "duration")]
     rate_limit_patience: Duration,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
-#[serde(rename_all = "snake_case")]
-enum RawCredential {
-    #[default]
-    ClientSecret,
-    ClientCertificate,
-    WorkloadIdentity,
-    ManagedIdentity,
-    AzureCli,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
@@ -220,7 +165,7 @@ pub(super) fn idp(document: &Document<'_>, folder: &Path, at: &str, raw: RawEntr
         }
     }
     let guests = guests(&raw, &error)?;
-    let credential = credential(document, folder, at, &raw)?;
+    let credential = credential::read(document, folder, at, &raw)?;
     Ok(Idp {
         name: raw.name,
         mxid_homeserver: raw.mxid_homeserver,
@@ -274,54 +219,6 @@ fn guests(raw: &RawEntra, error: &dyn Fn(&str, String) -> ConfigError) -> Result
     }
 }
 
-fn credential(document: &Document<'_>, folder: &Path, at: &str, raw: &RawEntra) -> Result<Credential, ConfigError> {
-    let error = |key: &str, message: &str| Err(document.error_at(&["idp", at, key], message.into()));
-    let given = Given {
-        section: vec!["idp".into(), at.into()],
-        key: "client_secret",
-        inline: raw.client_secret.clone(),
-        file: raw.client_secret_file.clone(),
-        env: raw.client_secret_env.clone(),
-        default_env: None,
-    };
-    let secret = given.resolve(document, folder)?;
-    if secret.is_some() && raw.credential != RawCredential::ClientSecret {
-        return error("client_secret", "a secret is used only with credential = \"client_secret\"");
-    }
-    if raw.client_certificate_file.is_some() && raw.credential != RawCredential::ClientCertificate {
-        return error("client_certificate_file", "a certificate is used only with credential = \"client_certificate\"");
-    }
-    let client_id = || match &raw.client_id {
-        Some(id) if is_object_id(id) => Ok(id.clone()),
-        Some(id) => Err(document.error_at(&["idp", at, "client_id"], not_an_id(id))),
-        None => Err(document
-            .error_at(&["idp", at, "client_id"], "the ID of the application (app registration) is missing".into())),
-    };
-    let optional_client_id = || raw.client_id.as_ref().map(|_| client_id()).transpose();
-    Ok(match raw.credential {
-        RawCredential::ClientSecret => match secret {
-            Some(secret) => Credential::ClientSecret { client_id: client_id()?, secret },
-            None => {
-                return error(
-                    "client_secret",
-                    "the secret is missing: give client_secret_file, or another credential (client_certificate, \
-                     workload_identity, managed_identity, azure_cli)",
-                );
-            }
-        },
-        RawCredential::ClientCertificate => match &raw.client_certificate_file {
-            Some(file) => Credential::ClientCertificate { client_id: client_id()?, file: folder.join(file) },
-            None => return error("client_certificate_file", "the PEM file with certificate and key is missing"),
-        },
-        RawCredential::WorkloadIdentity => Credential::WorkloadIdentity { client_id: optional_client_id()? },
-        RawCredential::ManagedIdentity => Credential::ManagedIdentity { client_id: optional_client_id()? },
-        RawCredential::AzureCli if raw.client_id.is_some() => {
-            return error("client_id", "the Azure CLI signs in as itself: leave client_id out");
-        }
-        RawCredential::AzureCli => Credential::AzureCli,
-    })
-}
-
 fn checked_url(url: &Url) -> Result<Url, String> {
     if url.scheme() != "https" {
         return Err("expected a URL with https://: secrets and tokens go there".into());
@@ -333,7 +230,7 @@ fn checked_url(url: &Url) -> Result<Url, String> {
 }
 
 /// IDs of Entra are GUIDs. They become a part of URLs, so nothing else may.
-fn is_object_id(id: &str) -> bool {
+pub(super) fn is_object_id(id: &str) -> bool {
     let lengths = [8, 4, 4, 4, 12];
     let parts: Vec<&str> = id.split('-').collect();
     parts.len() == lengths.len()
@@ -343,7 +240,7 @@ fn is_object_id(id: &str) -> bool {
             .all(|(part, length)| part.len() == length && part.bytes().all(|b| b.is_ascii_hexdigit()))
 }
 
-fn not_an_id(id: &str) -> String {
+pub(super) fn not_an_id(id: &str) -> String {
     format!("expected an ID like 00000000-0000-0000-0000-000000000000, not {id:?}")
 }
 

@@ -1,5 +1,6 @@
 //! `[[idp]]`: the identity providers.
 
+mod credential;
 mod entra;
 mod file;
 mod ldap;
@@ -14,7 +15,8 @@ use toml::de::DeValue;
 use super::document::{ConfigError, Document};
 use crate::naming::{Convention, InvalidNames};
 
-pub use entra::{Credential, EntraIdp, Guests};
+pub use credential::Credential;
+pub use entra::{EntraIdp, Guests};
 pub use file::FileIdp;
 pub use ldap::{LdapIdp, Lockout};
 

@@ -190,10 +190,9 @@ fn waiting_for_graph_has_an_end() {
 fn a_failure_that_passes_is_no_failure() {
     let (graph, root_id) = two_rooms();
     graph.on_asked(|index, _| match index {
-        0 => Some(Fault::Drop),
         2 => Some(Fault::Answer(Answer { status: 502, headers: Vec::new(), body: "<html>".into() })),
-        // A part that is left out, and one that fails.
-        4 => Some(Fault::Drop),
+        // A request; then a part that is left out, and one that fails.
+        0 | 4 => Some(Fault::Drop),
         5 => Some(Fault::Answer(error(500, "generalException", "Oops."))),
         _ => None,
     });

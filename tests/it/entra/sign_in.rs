@@ -107,8 +107,8 @@ fn a_service_that_does_not_answer_is_told() {
 fn a_certificate_of_an_unknown_authority_is_told() {
     let (graph, root_id) = one_room();
     let section = graph.section(&root_id);
-    let without: String =
-        section.lines().filter(|line| !line.starts_with("ca_file")).map(|line| format!("{line}\n")).collect();
+    let without: Vec<&str> = section.lines().filter(|line| !line.starts_with("ca_file")).collect();
+    let without = without.join("\n");
     let told = fetch_idp(&idp(&without, "")).unwrap_err();
     assert!(told.contains("give ca_file if a private authority signed the certificate"), "{told}");
 }

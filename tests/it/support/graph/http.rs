@@ -1,6 +1,6 @@
 //! Just enough of HTTP/1.1 over TLS.
 
-use std::{collections::BTreeMap, future::Future, io, path::Path, sync::Arc};
+use std::{collections::BTreeMap, fmt::Write as _, future::Future, io, path::Path, sync::Arc};
 
 use rustls::{
     ServerConfig,
@@ -82,7 +82,7 @@ pub(super) async fn accept<F>(
                     answer.body.len()
                 );
                 for (name, value) in &answer.headers {
-                    head.push_str(&format!("{name}: {value}\r\n"));
+                    let _ = write!(head, "{name}: {value}\r\n");
                 }
                 stream.write_all((head + "\r\n").as_bytes()).await?;
                 stream.write_all(answer.body.as_bytes()).await?;

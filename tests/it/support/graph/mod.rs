@@ -128,8 +128,8 @@ impl Graph {
     pub fn section_without_credential(&self, root: &str) -> String {
         format!(
             "type = \"entra\"\ntenant_id = {TENANT:?}\nclient_id = {CLIENT_ID:?}\nroot_group_id = {root:?}\n\
-             authority_url = {url:?}\ngraph_url = {url:?}\nca_file = {:?}\n",
-            self.ca_file(),
+             authority_url = {url:?}\ngraph_url = {url:?}\nca_file = \"{}\"\n",
+            self.ca_file().display(),
             url = self.url(),
         )
     }

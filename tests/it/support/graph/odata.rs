@@ -181,8 +181,8 @@ impl Shared {
         if until < entries.len() {
             let token = format!("RFNwdAIAAQ{}", guid(&format!("{path}{until}")).replace('-', ""));
             let rest = query.iter().filter(|(name, _)| *name != "$skiptoken");
-            let rest: String = rest.map(|(name, value)| format!("{name}={value}&")).collect();
-            body["@odata.nextLink"] = json!(format!("{base}{path}?{rest}$skiptoken={token}"));
+            let rest: Vec<String> = rest.map(|(name, value)| format!("{name}={value}&")).collect();
+            body["@odata.nextLink"] = json!(format!("{base}{path}?{}$skiptoken={token}", rest.concat()));
             lock(&self.state).skip_tokens.insert(token, (path.to_owned(), until));
         }
         Ok(Answer::json(200, &body))
