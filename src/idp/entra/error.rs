@@ -11,12 +11,21 @@ use crate::printable::line;
 
 /// What was being done, and what came of it.
 #[derive(Debug, thiserror::Error)]
-#[error("{step}: {problem}")]
 pub struct EntraFailure {
     /// What was being done.
     pub step: EntraStep,
     /// What came of it.
     pub problem: EntraProblem,
+}
+
+impl fmt::Display for EntraFailure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.problem {
+            // That comes first, whatever it is for.
+            problem @ EntraProblem::SignIn { .. } => write!(f, "{problem}"),
+            problem => write!(f, "{}: {problem}", self.step),
+        }
+    }
 }
 
 /// What was being done.
@@ -196,18 +205,22 @@ impl EntraProblem {
     }
 }
 
-/// What an error and its causes say, each thing once.
+/// What an error and its causes say, each thing once, without what the libraries say of themselves.
 pub(super) fn chain(error: &dyn Error) -> String {
     let mut said: Vec<String> = Vec::new();
     let mut next = Some(error);
     while let Some(error) = next {
         let text = error.to_string();
-        // A library repeats what its cause says, and tells where to read on.
         let text = text.lines().filter(|line| !line.starts_with("To troubleshoot")).collect::<Vec<_>>().join(" ");
-        if !said.iter().any(|earlier| earlier.contains(&text)) {
-            said.push(text);
+        let text = text.split_once("Credential authentication failed.").map_or(text.as_str(), |(_, rest)| rest).trim();
+        // The trace ID is what Microsoft asks for; the rest of that tail says no more.
+        let text = text.split(" Correlation ID: ").next().unwrap_or(text);
+        let is_empty_talk = text.starts_with("error sending request") || text.contains("`reqwest` request");
+        if !(is_empty_talk && error.source().is_some()) && !said.iter().any(|earlier| earlier.contains(text)) {
+            said.push(text.to_owned());
         }
         next = error.source();
     }
+    said.retain(|text| !text.is_empty());
     line(&said.join(": ")).trim_end_matches('.').to_owned()
 }
