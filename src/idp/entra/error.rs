@@ -216,10 +216,11 @@ pub(super) fn chain(error: &dyn Error) -> String {
         // The trace ID is what Microsoft asks for; the rest of that tail says no more.
         let text = text.split(" Correlation ID: ").next().unwrap_or(text);
         let is_empty_talk = text.starts_with("error sending request") || text.contains("`reqwest` request");
-        if !(is_empty_talk && error.source().is_some()) && !said.iter().any(|earlier| earlier.contains(text)) {
+        next = error.source();
+        let is_said = (is_empty_talk && next.is_some()) || said.iter().any(|earlier| earlier.contains(text));
+        if !is_said {
             said.push(text.to_owned());
         }
-        next = error.source();
     }
     said.retain(|text| !text.is_empty());
     line(&said.join(": ")).trim_end_matches('.').to_owned()
