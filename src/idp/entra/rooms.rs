@@ -100,7 +100,7 @@ impl Rooms {
             }
             let group = known(id, object)?;
             match all.convention.read(&group.name) {
-                Ok(GroupName::Other) => {
+                Ok(GroupName::Other) if !wanted(&group.name) => {
                     let about = format!(
                         "the group {} stands for no room: its name does not begin like that of one",
                         group.label()
