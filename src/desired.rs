@@ -19,6 +19,8 @@ pub struct Desired {
     pub rooms: BTreeMap<OwnedRoomAliasId, DesiredRoom>,
     /// What a person should know that concerns no single room.
     pub warnings: BTreeSet<String>,
+    /// The identity providers that could not be read, and why.
+    pub unread: BTreeMap<String, String>,
 }
 
 /// A room as the identity providers want it.
@@ -32,6 +34,8 @@ pub struct DesiredRoom {
     pub servers: BTreeSet<OwnedServerName>,
     /// Why there may be more members than these; nobody is removed from a room while there is a reason.
     pub incomplete: BTreeSet<String>,
+    /// The identity providers that could not be read; what the room's mark says of them is left as it is.
+    pub unread: BTreeSet<String>,
     /// Why it cannot be told which group the room stands for; nothing is done in a room while there is a reason.
     pub ambiguous: BTreeSet<String>,
     /// What a person should know.
@@ -160,6 +164,16 @@ impl Desired {
         Ok(desired)
     }
 
+    /// Notes that an identity provider could not be read. Which rooms and people it would have named is then not
+    /// known, so all rooms are incomplete.
+    pub fn lose(&mut self, idp: &str, reason: &str) {
+        for room in self.rooms.values_mut() {
+            room.incomplete.insert(format!("{idp} could not be read"));
+            room.unread.insert(idp.to_owned());
+        }
+        self.unread.insert(idp.to_owned(), reason.to_owned());
+    }
+
     /// Leaves only these rooms; all of them if none is given.
     ///
     /// # Errors
@@ -169,7 +183,11 @@ impl Desired {
             let same = |known: &&OwnedRoomAliasId| known.as_str().eq_ignore_ascii_case(unknown.as_str());
             let hint = match self.rooms.keys().find(same) {
                 Some(known) => format!("; there is {known}: upper and lower case matter in an alias"),
-                None => String::new(),
+                None if self.unread.is_empty() => String::new(),
+                None => {
+                    let unread: Vec<String> = self.unread.values().cloned().collect();
+                    format!("; not all of them could be read: {}", unread.join("; "))
+                }
             };
             return Err(DesiredError::NoSuchRoom(unknown.clone(), hint));
         }
@@ -316,6 +334,9 @@ fn user_ids<'a>(
 }
 
 fn user_id(config: &Config, idp: &Idp, account: &Account) -> Result<OwnedUserId, String> {
+    if let Some(user) = &account.mxid {
+        return Ok(user.clone());
+    }
     match config.renamed_users.get(&account.username.to_lowercase()) {
         Some(renamed) => renamed_user(renamed, idp),
         None => naming::user_id(&account.username, &idp.mxid_homeserver, idp.invalid_names),

@@ -30,7 +30,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use anstream::ColorChoice;
 use anstream::stream::RawStream;
 use anyhow::Context;
-use futures_util::future::{join, try_join_all};
+use futures_util::future::{join, join_all};
 use matrix_sdk::ruma::OwnedRoomAliasId;
 use tracing::{error, info};
 use wildmatch::WildMatch;
@@ -40,10 +40,12 @@ use crate::cli::{Cli, Color, Command, Format, ImportArgs, SyncArgs};
 use crate::commands::{by_hand, lists};
 use crate::config::{Config, RenamedRooms};
 use crate::desired::Desired;
+use crate::idp::IdpError;
 use crate::matrix::{Reader, Session};
 use crate::naming::GroupName;
 use crate::plan::{Change, Limits, Plan, Policy, Refusal, Removals, RenamedAlias};
 use crate::report::{Report, Status};
+use crate::snapshot::Snapshot;
 use crate::watch::{Unwatched, Watch};
 
 /// Does what the command line says, and prints plan and report to `out`.
@@ -142,19 +144,39 @@ async fn read_actual(reader: &Reader, desired: &Desired, watch: &dyn Watch) -> a
     Ok(actual)
 }
 
-/// Reads all identity providers, and brings together what they say.
+/// Reads all identity providers, and brings together what they say. One of several may fail: nobody is removed then.
 async fn read_desired(config: &Config) -> anyhow::Result<Desired> {
-    let snapshots = try_join_all(config.idps.iter().map(|idp| async {
+    let answers = join_all(config.idps.iter().map(|idp| async {
         // Names that begin like those of rooms and are none are wanted as well, to be warned of.
         let wanted = |name: &str| {
             !matches!(idp.convention.read(name), Ok(GroupName::Other)) || config.names_group(&idp.name, name)
         };
         let snapshot = idp::fetch(idp, &wanted).await?;
         info!("{}: {} groups, {} accounts", idp.name, snapshot.groups.len(), snapshot.accounts.len());
-        anyhow::Ok(snapshot)
+        Ok::<_, IdpError>(snapshot)
     }))
-    .await?;
-    Ok(Desired::build(config, &snapshots)?)
+    .await;
+    if let Some(error) = all_failed(&answers) {
+        anyhow::bail!(error);
+    }
+    let (snapshots, errors): (Vec<_>, Vec<_>) = answers
+        .into_iter()
+        .map(|answer| answer.map_or_else(|error| (Snapshot::default(), Some(error)), |it| (it, None)))
+        .unzip();
+    let mut desired = Desired::build(config, &snapshots)?;
+    for (idp, error) in config.idps.iter().zip(errors) {
+        if let Some(error) = error {
+            desired.lose(&idp.name, &error.to_string());
+        }
+    }
+    Ok(desired)
+}
+
+/// What all identity providers failed with, if there is none that did not.
+fn all_failed(answers: &[Result<Snapshot, IdpError>]) -> Option<String> {
+    let errors: Option<Vec<String>> =
+        answers.iter().map(|answer| answer.as_ref().err().map(ToString::to_string)).collect();
+    errors.map(|errors| errors.join("; "))
 }
 
 /// The plan, and why the guard refused its removals, if it did; the plan is then one without them.

@@ -16,6 +16,14 @@ pub enum Convention {
         /// What follows the name of a room's group in that of its moderators' group.
         owners_suffix: String,
     },
+    /// The alias follows a prefix: `MTRX #ops:example.com` is `#ops:example.com`, and with a suffix, if one is
+    /// given, the group of its moderators.
+    Prefix {
+        /// What the name begins with.
+        prefix: String,
+        /// What follows the name of a room's group in that of its moderators' group.
+        owners_suffix: Option<String>,
+    },
     /// The name is the alias.
     Alias,
 }
@@ -54,6 +62,13 @@ impl Convention {
     pub fn read(&self, name: &str) -> Result<GroupName, NotAnAlias> {
         match self {
             Self::Alias => alias(name.to_owned()).map(GroupName::Room),
+            Self::Prefix { prefix, owners_suffix } => {
+                let Some(rest) = name.strip_prefix(prefix.as_str()) else { return Ok(GroupName::Other) };
+                match owners_suffix.as_deref().and_then(|suffix| rest.strip_suffix(suffix)) {
+                    Some(room) => alias(room.to_owned()).map(GroupName::Owners),
+                    None => alias(rest.to_owned()).map(GroupName::Room),
+                }
+            }
             Self::Token { token, owners_suffix } => {
                 let Some(rest) = name.strip_prefix(token.as_str()) else { return Ok(GroupName::Other) };
                 let spell = |rest: &str| alias(format!("#{}", rest.replace(token.as_str(), ":")));
@@ -175,6 +190,27 @@ mod tests {
         {
             assert!(token().read(name).is_err(), "{name}: {:?}", token().read(name));
         }
+    }
+
+    #[test]
+    fn a_prefix_goes_before_the_alias() {
+        let prefix = |owners_suffix: Option<&str>| Convention::Prefix {
+            prefix: "MTRX ".into(),
+            owners_suffix: owners_suffix.map(Into::into),
+        };
+        assert_eq!(prefix(None).read("MTRX #ops:example.com"), Ok(room("#ops:example.com")));
+        assert_eq!(prefix(Some("_owners")).read("MTRX #ops:example.com"), Ok(room("#ops:example.com")));
+        assert_eq!(
+            prefix(Some("_owners")).read("MTRX #ops:example.com_owners"),
+            Ok(GroupName::Owners(RoomAliasId::parse("#ops:example.com").unwrap()))
+        );
+        for other in ["Marketing", "#ops:example.com", "mtrx #ops:example.com", ""] {
+            assert_eq!(prefix(None).read(other), Ok(GroupName::Other), "{other}");
+        }
+        for bad in ["MTRX ", "MTRX ops", "MTRX  #ops:example.com", "MTRX #ops", "MTRX #a b:example.com", "MTRX #:a"] {
+            assert!(prefix(None).read(bad).is_err(), "{bad}");
+        }
+        assert!(prefix(None).read("MTRX #ops:example.com_owners").is_err(), "no suffix is given");
     }
 
     #[test]

@@ -2,6 +2,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use matrix_sdk::ruma::OwnedUserId;
+
 /// The identity of an account or a group inside its identity provider: an immutable ID where the provider
 /// has one (`entryUUID`, `objectGUID`, Entra's `id`), else the normalised distinguished name.
 pub type SourceId = String;
@@ -23,6 +25,9 @@ pub struct Snapshot {
 pub struct Account {
     /// The name that becomes the localpart of the Matrix user ID.
     pub username: String,
+    /// The whole Matrix user ID, where the provider knows it: that of somebody with an account elsewhere, say. The
+    /// username is then for messages alone.
+    pub mxid: Option<OwnedUserId>,
     /// How messages name the account: a distinguished name, a user principal name.
     pub label: String,
     /// Whether the account can be used at the moment.

@@ -175,7 +175,7 @@ fn snapshot(rooms: Vec<Checked>, wanted: &dyn Fn(&str) -> bool) -> Snapshot {
 }
 
 fn account(name: &str) -> Account {
-    Account { username: name.to_owned(), label: line(name), standing: Standing::Active }
+    Account { username: name.to_owned(), mxid: None, label: line(name), standing: Standing::Active }
 }
 
 /// Line and column of an offset, both from 1.

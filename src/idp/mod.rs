@@ -1,11 +1,13 @@
 //! Reading identity providers: each kind is brought into the one shape of a [`Snapshot`].
 
+mod entra;
 mod file;
 mod ldap;
 
 use crate::config::{Idp, IdpKind};
 use crate::snapshot::Snapshot;
 
+pub use entra::{EntraFailure, EntraProblem, EntraStep, Refused};
 pub use file::FileError;
 pub use ldap::{Answer, LdapFailure, Problem, Step};
 
@@ -20,6 +22,14 @@ pub enum IdpError {
         idp: String,
         /// What was being done, and what came of it.
         failure: LdapFailure,
+    },
+    /// Microsoft Entra ID.
+    #[error("identity provider {idp}: {failure}")]
+    Entra {
+        /// The name of the identity provider in the configuration.
+        idp: String,
+        /// What was being done, and what came of it.
+        failure: Box<EntraFailure>,
     },
     /// A file.
     #[error("identity provider {idp}: {error}")]
@@ -43,6 +53,9 @@ pub async fn fetch(idp: &Idp, wanted: &(dyn Fn(&str) -> bool + Sync)) -> Result<
         IdpKind::Ldap(ldap) => {
             ldap::fetch(ldap, wanted).await.map_err(|failure| IdpError::Ldap { idp: name(), failure })
         }
+        IdpKind::Entra(entra) => entra::fetch(idp, entra, wanted)
+            .await
+            .map_err(|failure| IdpError::Entra { idp: name(), failure: Box::new(failure) }),
         IdpKind::File(file) => file::read(file, wanted).map_err(|error| IdpError::File { idp: name(), error }),
     }
 }

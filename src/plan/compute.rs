@@ -10,7 +10,7 @@ use super::{
     AliasChange, AliasReason, Change, Headcount, HeldChange, HoldReason, Invite, Kick, LevelChange, PermissionChange,
     Plan, PowerLevelsChange, PowerNeed, Problem, Reason, RoomPlan, Withheld, level_patch,
 };
-use crate::actual::{Actual, JoinedRoom, Membership, STAMP_TYPE};
+use crate::actual::{Actual, JoinedRoom, Membership, STAMP_TYPE, Stamp};
 use crate::desired::{Desired, DesiredMember, DesiredRoom};
 use crate::naming;
 use crate::power::{ADMIN, Power};
@@ -65,7 +65,7 @@ pub fn compute(desired: &Desired, actual: &Actual, policy: &Policy) -> Plan {
             Some(RoomPlanner::new(alias, wanted, desired, actual, policy).plan())
         })
         .collect();
-    Plan { rooms, warnings: desired.warnings.clone() }
+    Plan { rooms, warnings: desired.warnings.clone(), problems: desired.unread.values().cloned().collect() }
 }
 
 pub(super) struct RoomPlanner<'a> {
@@ -193,8 +193,9 @@ impl<'a> RoomPlanner<'a> {
     }
 
     fn joined(&mut self, room: &JoinedRoom) {
-        if room.stamp.as_ref() != Some(&self.wanted.stamp) && self.may_send(room, STAMP_TYPE) {
-            self.plan.changes.push(Change::Stamp(self.wanted.stamp.clone()));
+        let stamp = self.wanted_stamp(room);
+        if room.stamp.as_ref() != Some(&stamp) && self.may_send(room, STAMP_TYPE) {
+            self.plan.changes.push(Change::Stamp(stamp));
         }
         self.power_levels(room);
         if self.is_on_own_server() {
@@ -206,6 +207,14 @@ impl<'a> RoomPlanner<'a> {
         self.spaces(Some(room));
         self.kicks(room);
         self.invites(room);
+    }
+
+    /// The mark that the room is to bear. What it says of identity providers that could not be read is kept.
+    fn wanted_stamp(&self, room: &JoinedRoom) -> Stamp {
+        let mut stamp = self.wanted.stamp.clone();
+        let kept = room.stamp.iter().flat_map(|stamp| &stamp.groups);
+        stamp.groups.extend(kept.filter(|group| self.wanted.unread.contains(&group.idp)).cloned());
+        stamp
     }
 
     fn count(&mut self, room: &JoinedRoom) {

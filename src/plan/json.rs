@@ -25,6 +25,8 @@ pub struct Document {
     dry_run: bool,
     /// Whether the guard refused the removals of this run; its reasons, for a person.
     refusals: Vec<String>,
+    /// What went wrong that concerns no single room: identity providers that could not be read.
+    problems: BTreeSet<String>,
     /// What a person should know that concerns no single room.
     warnings: BTreeSet<String>,
     /// How many of each thing there are.
@@ -283,6 +285,7 @@ impl Document {
             version: VERSION,
             dry_run: report.is_none(),
             refusals: refusals.iter().map(ToString::to_string).collect(),
+            problems: plan.problems.clone(),
             warnings: plan.warnings.clone(),
             summary: Summary {
                 rooms: plan.rooms.len(),

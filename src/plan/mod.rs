@@ -31,6 +31,8 @@ pub struct Plan {
     pub rooms: Vec<RoomPlan>,
     /// What a person should know that concerns no single room.
     pub warnings: BTreeSet<String>,
+    /// What went wrong that concerns no single room: identity providers that could not be read.
+    pub problems: BTreeSet<String>,
 }
 
 /// All that a run would do in one room.
@@ -362,10 +364,10 @@ impl Plan {
         self.rooms.iter().all(|room| room.changes.is_empty())
     }
 
-    /// Whether something keeps a room from being managed.
+    /// Whether something keeps a room from being managed, wholly or in part.
     #[must_use]
     pub fn has_problems(&self) -> bool {
-        self.rooms.iter().any(|room| !room.problems.is_empty())
+        !self.problems.is_empty() || self.rooms.iter().any(|room| !room.problems.is_empty())
     }
 
     /// The rooms in which something is to be done.

@@ -39,6 +39,9 @@ impl Dress {
 #[must_use]
 pub fn plan(plan: &Plan, refusals: &[Refusal], dress: Dress) -> String {
     let mut text = String::new();
+    for problem in &plan.problems {
+        let _ = writeln!(text, "{} {}", dress.color(AnsiColor::Red, "problem:"), harmless(problem));
+    }
     for warning in &plan.warnings {
         let _ = writeln!(text, "{} {}", dress.color(AnsiColor::Yellow, "warning:"), harmless(warning));
     }
@@ -228,7 +231,7 @@ impl Count {
     /// Counts a plan.
     #[must_use]
     pub fn of(plan: &Plan) -> Self {
-        let mut count = Self { warnings: plan.warnings.len(), ..Self::default() };
+        let mut count = Self { warnings: plan.warnings.len(), problems: plan.problems.len(), ..Self::default() };
         for room in &plan.rooms {
             count.withheld += room.withheld.len();
             count.problems += room.problems.len();

@@ -99,9 +99,13 @@ fn each_mistake_names_file_line_column_key_and_what_was_expected() {
         (
             "type = \"ldap\"",
             "type = \"ldpa\"",
-            "inviter.toml:7:1: idp[0].type: expected type = \"ldap\" or type = \"file\"",
+            "inviter.toml:7:1: idp[0].type: expected type = \"ldap\", type = \"entra\" or type = \"file\"",
         ),
-        ("type = \"ldap\"", "", "inviter.toml:5:1: idp[0].type: expected type = \"ldap\" or type = \"file\""),
+        (
+            "type = \"ldap\"",
+            "",
+            "inviter.toml:5:1: idp[0].type: expected type = \"ldap\", type = \"entra\" or type = \"file\"",
+        ),
         (
             "mxid_homeserver = \"example.com\"",
             "mxid_homeserver = \"exam ple\"",

@@ -12,6 +12,7 @@
 )]
 
 mod config;
+mod entra;
 mod federation;
 mod file_idp;
 mod import;

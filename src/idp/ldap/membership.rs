@@ -90,7 +90,7 @@ impl<'a> Directory<'a> {
         let person = match state {
             State::Usable { username, standing } => {
                 names.insert(username.to_lowercase());
-                let account = Account { username, label: line(&entry.dn), standing };
+                let account = Account { username, mxid: None, label: line(&entry.dn), standing };
                 Person::Usable { id: entry.id(&self.idp.id_attributes), account }
             }
             State::Locked => Person::Locked,

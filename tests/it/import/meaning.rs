@@ -75,7 +75,7 @@ fn the_sample_for_room_mappings_is_accepted_and_means_the_same() {
 }
 
 /// Whether `Config` knows `type = "entra"`. The test below fails when this is no longer true, and then wants it set.
-const ENTRA_IS_KNOWN: bool = false;
+const ENTRA_IS_KNOWN: bool = true;
 
 #[test]
 fn a_filled_in_azure_ad_means_the_same() {

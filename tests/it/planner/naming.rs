@@ -5,6 +5,7 @@ use std::path::Path;
 use inviter::config::Config;
 use inviter::desired::{Desired, DesiredError};
 use inviter::snapshot::{Account, Group, Members, Snapshot, Standing};
+use matrix_sdk::ruma::UserId;
 use proptest::prelude::*;
 
 use super::world::{alias, user};
@@ -34,7 +35,7 @@ fn snapshot(usernames: &[&str], groups: &[(&str, &[&str])]) -> Snapshot {
             .iter()
             .map(|name| {
                 let label = format!("uid={name}");
-                (id(name), Account { username: (*name).to_owned(), label, standing: Standing::Active })
+                (id(name), Account { username: (*name).to_owned(), mxid: None, label, standing: Standing::Active })
             })
             .collect(),
         groups: groups
@@ -233,4 +234,26 @@ proptest! {
         }
         prop_assert_eq!(build(&config(""), &sorted), build(&config(""), &shuffled));
     }
+}
+
+#[test]
+fn an_account_may_bring_a_whole_user_id() {
+    let mut snapshot = snapshot(&["alice", "bob"], &[(OPS, &["alice", "bob"])]);
+    let elsewhere = UserId::parse("@alice:partner.com").unwrap();
+    snapshot.accounts.values_mut().next().unwrap().mxid = Some(elsewhere.clone());
+    let desired = build(&config("[renamed_users]\nalice = \"old\"\n"), &snapshot);
+    let members: Vec<_> = desired.rooms[&alias("ops")].members.keys().cloned().collect();
+    assert_eq!(members, [elsewhere, user("bob")]);
+}
+
+#[test]
+fn while_an_identity_provider_cannot_be_read_every_room_is_incomplete() {
+    let snapshot = snapshot(&["alice"], &[(OPS, &["alice"])]);
+    let mut desired = build(&config(""), &snapshot);
+    desired.lose("other", "identity provider other: it is down");
+    let room = &desired.rooms[&alias("ops")];
+    assert_eq!(room.incomplete.iter().collect::<Vec<_>>(), ["other could not be read"]);
+    assert_eq!(desired.unread["other"], "identity provider other: it is down");
+    let error = desired.restrict(&[alias("elsewhere")].into()).unwrap_err().to_string();
+    assert!(error.ends_with("; not all of them could be read: identity provider other: it is down"), "{error}");
 }

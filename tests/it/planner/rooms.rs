@@ -295,8 +295,12 @@ fn snapshot(groups: &[(&str, &[&str])]) -> Snapshot {
     let mut snapshot = Snapshot::default();
     for (name, members) in groups {
         for member in *members {
-            let account =
-                Account { username: (*member).to_owned(), label: format!("uid={member}"), standing: Standing::Active };
+            let account = Account {
+                username: (*member).to_owned(),
+                label: format!("uid={member}"),
+                standing: Standing::Active,
+                mxid: None,
+            };
             snapshot.accounts.insert((*member).to_owned(), account);
         }
         snapshot.groups.push(Group {

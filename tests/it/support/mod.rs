@@ -1,10 +1,11 @@
 //! Real servers, a recording proxy and the real program, for tests and examples.
 //!
 //! An example uses it with `#[path = "../tests/it/support/mod.rs"] mod support;`.
-#![allow(dead_code, reason = "each host of this module uses only a part of it")]
+#![allow(dead_code, unused_imports, reason = "each host of this module uses only a part of it")]
 
 pub mod account;
 pub mod federation;
+pub mod graph;
 pub mod inviter;
 pub mod recorder;
 pub mod slapd;

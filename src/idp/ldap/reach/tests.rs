@@ -21,7 +21,7 @@ fn idp() -> LdapIdp {
     "#;
     match Config::parse(Path::new("x"), text).unwrap().idps.remove(0).kind {
         IdpKind::Ldap(ldap) => *ldap,
-        IdpKind::File(_) => panic!("not LDAP"),
+        IdpKind::Entra(_) | IdpKind::File(_) => panic!("not LDAP"),
     }
 }
 

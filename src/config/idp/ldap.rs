@@ -1,50 +1,17 @@
-//! `[[idp]]`: the identity providers.
+//! `type = "ldap"`: an LDAP directory.
 
-use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use matrix_sdk::ruma::OwnedServerName;
 use serde::{Deserialize, Deserializer, de};
-use toml::Spanned;
-use toml::de::DeValue;
 use url::Url;
 
-use super::document::{ConfigError, Document};
-use super::policy::duration;
-use super::secret::{Given, Secret};
+use super::{Idp, IdpKind};
+use crate::config::document::{ConfigError, Document};
+use crate::config::policy::duration;
+use crate::config::secret::{Given, Secret};
 use crate::naming::{Convention, InvalidNames};
-
-/// One identity provider.
-#[derive(Debug, Clone)]
-pub struct Idp {
-    /// The name that plans and stamps call it by.
-    pub name: String,
-    /// The homeserver of its people.
-    pub mxid_homeserver: OwnedServerName,
-    /// What becomes of usernames that are no valid localpart.
-    pub invalid_names: InvalidNames,
-    /// How group names stand for rooms.
-    pub convention: Convention,
-    /// Which kind it is.
-    pub kind: IdpKind,
-}
-
-/// The kinds of identity provider.
-#[derive(Debug, Clone)]
-pub enum IdpKind {
-    /// An LDAP directory.
-    Ldap(Box<LdapIdp>),
-    /// A file.
-    File(FileIdp),
-}
-
-/// A TOML or JSON file with rooms and members.
-#[derive(Debug, Clone)]
-pub struct FileIdp {
-    /// The file; its ending (`.toml`, `.json`) tells the format.
-    pub path: PathBuf,
-}
 
 /// An LDAP directory.
 #[derive(Debug, Clone)]
@@ -97,17 +64,7 @@ pub enum Lockout {
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct RawFile {
-    name: String,
-    mxid_homeserver: OwnedServerName,
-    #[serde(default)]
-    invalid_names: InvalidNames,
-    path: PathBuf,
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct RawLdap {
+pub(super) struct RawLdap {
     name: String,
     mxid_homeserver: OwnedServerName,
     #[serde(default)]
@@ -184,57 +141,7 @@ fn default_id_attributes() -> Vec<String> {
     ["entryUUID", "ipaUniqueID", "nsUniqueId", "objectGUID"].map(String::from).into()
 }
 
-pub(super) fn read(document: &mut Document<'_>, folder: &Path) -> Result<Vec<Idp>, ConfigError> {
-    let tables = document.tables("idp")?;
-    if tables.is_empty() {
-        return Err(document.error_at(&["idp"], "no identity provider is given: add a section [[idp]]".into()));
-    }
-    let mut idps = Vec::new();
-    let mut names = BTreeSet::new();
-    for (index, table) in tables.into_iter().enumerate() {
-        let at = index.to_string();
-        let idp = read_one(document, folder, &at, table)?;
-        if idp.name.is_empty() || idp.name.contains(char::is_control) {
-            return Err(document.error_at(&["idp", &at, "name"], "expected a name to call it by".into()));
-        }
-        if !names.insert(idp.name.clone()) {
-            return Err(document.error_at(&["idp", &at, "name"], format!("two are called {}", idp.name)));
-        }
-        idps.push(idp);
-    }
-    Ok(idps)
-}
-
-fn read_one<'a>(
-    document: &Document<'a>,
-    folder: &Path,
-    at: &str,
-    table: Spanned<DeValue<'a>>,
-) -> Result<Idp, ConfigError> {
-    const KINDS: &str = "expected type = \"ldap\" or type = \"file\"";
-    let span = table.span();
-    let DeValue::Table(mut fields) = table.into_inner() else {
-        return Err(document.error_at(&["idp", at], "expected a table".into()));
-    };
-    let kind = fields.remove("type").and_then(|kind| kind.get_ref().as_str().map(str::to_owned));
-    let table = Spanned::new(span, DeValue::Table(fields));
-    match kind.as_deref() {
-        Some("ldap") => ldap(document, folder, at, document.read(table)?),
-        Some("file") => {
-            let raw: RawFile = document.read(table)?;
-            Ok(Idp {
-                name: raw.name,
-                mxid_homeserver: raw.mxid_homeserver,
-                invalid_names: raw.invalid_names,
-                convention: Convention::Alias,
-                kind: IdpKind::File(FileIdp { path: folder.join(raw.path) }),
-            })
-        }
-        _ => Err(document.error_at(&["idp", at, "type"], KINDS.into())),
-    }
-}
-
-fn ldap(document: &Document<'_>, folder: &Path, at: &str, raw: RawLdap) -> Result<Idp, ConfigError> {
+pub(super) fn idp(document: &Document<'_>, folder: &Path, at: &str, raw: RawLdap) -> Result<Idp, ConfigError> {
     let error = |key: &str, message: &str| Err(document.error_at(&["idp", at, key], message.into()));
     match (raw.url.scheme(), raw.starttls, raw.allow_plaintext) {
         ("ldaps", false, _) | ("ldap", true, _) | ("ldap", false, true) => {}
