@@ -1,6 +1,7 @@
 //! `[[idp]]`: the identity providers.
 
 use std::collections::BTreeSet;
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -49,8 +50,10 @@ pub struct FileIdp {
 /// An LDAP directory.
 #[derive(Debug, Clone)]
 pub struct LdapIdp {
-    /// `ldaps://host[:port]` or `ldap://host[:port]`, in the order in which they are tried.
+    /// `ldaps://host[:port]` or `ldap://host[:port]`, in the order in which they are tried; none if the DNS tells.
     pub urls: Vec<Url>,
+    /// How the DNS tells which servers there are.
+    pub srv: Option<Srv>,
     /// Whether an `ldap://` connection is secured by StartTLS (RFC 4511, section 4.14) before anything is sent.
     pub starttls: bool,
     /// PEM file with the certificates of a private authority, trusted in addition to the system's.
@@ -87,6 +90,17 @@ pub struct LdapIdp {
     pub lockout: Lockout,
     /// What a member means that is known to another directory only.
     pub foreign_members: ForeignMembers,
+}
+
+/// How the DNS tells which servers there are (RFC 2782).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Srv {
+    /// The domain.
+    pub domain: String,
+    /// Whether servers for LDAPS are asked for (`_ldaps._tcp`), or for LDAP (`_ldap._tcp`).
+    pub ldaps: bool,
+    /// Which DNS server is asked, if not those of the system.
+    pub dns_server: Option<SocketAddr>,
 }
 
 /// Which directory it is.
@@ -156,8 +170,10 @@ struct RawLdap {
     room_token: String,
     #[serde(default = "default_suffix", deserialize_with = "token")]
     owners_suffix: String,
-    #[serde(deserialize_with = "urls")]
+    #[serde(default, deserialize_with = "urls")]
     url: Vec<Url>,
+    srv: Option<String>,
+    dns_server: Option<SocketAddr>,
     #[serde(default)]
     starttls: bool,
     ca_file: Option<PathBuf>,
@@ -264,6 +280,16 @@ fn read_one<'a>(
 
 fn ldap(document: &Document<'_>, folder: &Path, at: &str, raw: RawLdap) -> Result<Idp, ConfigError> {
     let error = |key: &str, message: &str| Err(document.error_at(&["idp", at, key], message.into()));
+    let srv = match (raw.srv, raw.url.is_empty()) {
+        (None, true) => return error("url", "it is not said where the directory is: give url, or srv"),
+        (Some(_), false) => return error("srv", "where the directory is is told twice: give this or url, not both"),
+        (Some(domain), true) if Url::parse(&format!("ldap://{domain}")).is_ok_and(|url| url.path().is_empty()) => {
+            Some(Srv { domain, ldaps: !raw.starttls && !raw.allow_plaintext, dns_server: raw.dns_server })
+        }
+        (Some(_), true) => return error("srv", "expected the name of a domain"),
+        (None, false) if raw.dns_server.is_some() => return error("dns_server", "it is only asked for srv"),
+        (None, false) => None,
+    };
     for url in &raw.url {
         if let Err((key, message)) = checked_url(url, raw.starttls, raw.allow_plaintext) {
             return error(key, message);
@@ -275,7 +301,8 @@ fn ldap(document: &Document<'_>, folder: &Path, at: &str, raw: RawLdap) -> Resul
         (Some(_), None) => return error("client_certificate_file", "its key is missing: give client_key_file"),
         (None, Some(_)) => return error("client_key_file", "its certificate is missing: give client_certificate_file"),
     };
-    if client_certificate.is_some() && !raw.starttls && raw.url.iter().any(|url| url.scheme() != "ldaps") {
+    let ldaps = raw.url.iter().all(|url| url.scheme() == "ldaps") && srv.as_ref().is_none_or(|srv| srv.ldaps);
+    if client_certificate.is_some() && !raw.starttls && !ldaps {
         return error("client_certificate_file", "a certificate needs TLS: use ldaps://, or say starttls = true");
     }
     if client_certificate.is_some() && raw.bind_dn.is_some() {
@@ -303,6 +330,7 @@ fn ldap(document: &Document<'_>, folder: &Path, at: &str, raw: RawLdap) -> Resul
         convention: Convention::Token { token: raw.room_token, owners_suffix: raw.owners_suffix },
         kind: IdpKind::Ldap(Box::new(LdapIdp {
             urls: raw.url,
+            srv,
             starttls: raw.starttls,
             ca_file: raw.ca_file.map(|file| folder.join(file)),
             bind,

@@ -13,7 +13,7 @@ use std::path::Path;
 use matrix_sdk::ruma::{OwnedServerName, OwnedUserId, UserId};
 
 pub use document::ConfigError;
-pub use idp::{FileIdp, ForeignMembers, Idp, IdpKind, LdapIdp, Lockout, Schema};
+pub use idp::{FileIdp, ForeignMembers, Idp, IdpKind, LdapIdp, Lockout, Schema, Srv};
 pub use matrix::Matrix;
 pub use policy::{OwnersOutside, Policy};
 pub use room::{HistoryVisibility, RoomSettings};

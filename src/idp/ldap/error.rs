@@ -38,6 +38,8 @@ pub enum Step {
         /// The filter.
         filter: String,
     },
+    /// Finding the servers of a domain in the DNS.
+    Srv(String),
     /// Reading what the server says of itself.
     Root,
     /// Looking up members one by one.
@@ -58,6 +60,7 @@ impl fmt::Display for Step {
             Self::Search { base, filter, .. } => {
                 write!(f, "cannot search below \"{}\" with {}", line(base), line(filter))
             }
+            Self::Srv(domain) => write!(f, "cannot find the directory servers of {} in the DNS", line(domain)),
             Self::Root => f.write_str("cannot read what the server offers (its root DSE)"),
             Self::Ranges(dn) => write!(f, "cannot read all members of \"{}\"", line(dn)),
             Self::Servers => f.write_str("no server can be read"),
@@ -171,6 +174,9 @@ pub enum Problem {
          empty every room"
     )]
     NoPeople,
+    /// The DNS names no server.
+    #[error("{0}. Check srv, and the name service of this machine, or name the servers with url")]
+    NoServers(String),
     /// None of several servers can be read; each with its reason.
     #[error("{0}")]
     Everywhere(String),

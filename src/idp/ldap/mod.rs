@@ -15,6 +15,7 @@ mod range;
 mod reach;
 mod search;
 mod sid;
+mod srv;
 mod tls;
 
 use futures_util::{StreamExt, TryStreamExt, stream};
@@ -38,8 +39,12 @@ const IPA_CLASS: &str = "ipaUserGroup";
 /// Reads a directory: the first of its servers that can be read. All of an answer is from one server, since another
 /// may be behind.
 pub(super) async fn fetch(idp: &LdapIdp, wanted: &(dyn Fn(&str) -> bool + Sync)) -> Result<Snapshot, LdapFailure> {
+    let found = match &idp.srv {
+        None => Vec::new(),
+        Some(srv) => srv::servers(idp, srv).await?,
+    };
     let mut passed = Vec::new();
-    for url in &idp.urls {
+    for url in idp.urls.iter().chain(&found) {
         match fetch_from(idp, url, wanted).await {
             Ok(mut snapshot) => {
                 snapshot.notices.extend(passed.iter().map(|(url, failure): &(&Url, LdapFailure)| {

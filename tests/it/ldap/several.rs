@@ -1,6 +1,7 @@
 //! More than one server, and clients that are known by their certificate.
 
-use std::net::TcpListener;
+use std::net::{TcpListener, UdpSocket};
+use std::thread;
 
 use super::{ROOM, Slapd, SlapdOptions, error, fetch, idp, ldaps, members, notices};
 use crate::support::slapd::person_dn;
@@ -64,4 +65,73 @@ fn who_has_a_certificate_needs_no_password() {
     let swapped = format!("{base}client_certificate_file = {key:?}\nclient_key_file = {certificate:?}\n");
     let swapped = error(&idp(&swapped, ""));
     assert!(swapped.contains("client_certificate_file") && swapped.contains("is of no use"), "{swapped}");
+}
+
+/// A DNS server on loopback: the records of one service, each with priority, weight, port and host.
+fn dns(service: &'static str, records: Vec<(u16, u16, u16, &'static str)>) -> String {
+    let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
+    let address = socket.local_addr().unwrap().to_string();
+    let name = |name: &str| {
+        let labels =
+            name.split('.').flat_map(|label| [&[u8::try_from(label.len()).unwrap()], label.as_bytes()].concat());
+        labels.chain([0]).collect::<Vec<u8>>()
+    };
+    thread::spawn(move || {
+        let mut query = [0; 512];
+        while let Ok((length, from)) = socket.recv_from(&mut query) {
+            // Header; question; the additional record of EDNS is not repeated.
+            let asked = &query[12..length];
+            let end = asked.iter().position(|byte| *byte == 0).unwrap() + 5;
+            let question = &asked[..end];
+            let known = question.to_ascii_lowercase().starts_with(&name(service));
+            let count = if known { records.len() } else { 0 };
+            let (count, code) = (u8::try_from(count).unwrap(), if known { 0 } else { 3 });
+            let mut answer = [&query[..2], &[0x85, 0x80 | code, 0, 1, 0, count, 0, 0, 0, 0], question].concat();
+            for (priority, weight, port, host) in records.iter().take(count.into()) {
+                let data =
+                    [&priority.to_be_bytes()[..], &weight.to_be_bytes(), &port.to_be_bytes(), &name(host)].concat();
+                // The name of the question, SRV, IN, one minute.
+                answer.extend([0xc0, 12, 0, 33, 0, 1, 0, 0, 0, 60]);
+                answer.extend(u16::try_from(data.len()).unwrap().to_be_bytes());
+                answer.extend(data);
+            }
+            let _ = socket.send_to(&answer, from);
+        }
+    });
+    address
+}
+
+fn port(url: &str) -> u16 {
+    url.rsplit_once(':').unwrap().1.parse().unwrap()
+}
+
+#[test]
+fn servers_are_found_in_the_dns_and_tried_by_priority() {
+    let slapd = Slapd::start(&SlapdOptions::default());
+    slapd.people(&["alice"]);
+    slapd.group(ROOM, &["alice"]);
+    // The domain looks like an address, since resolvers know better than to ask anybody for localhost.
+    let records = vec![
+        (30, 1, 1, "never.127.0.0.1"),
+        (20, 5, port(&slapd.ldaps_url()), "127.0.0.1"),
+        (10, 5, port(&closed()), "127.0.0.1"),
+        (5, 5, port(&slapd.ldaps_url()), "elsewhere.example.org"),
+    ];
+    let server = dns("_ldaps._tcp.127.0.0.1", records);
+    let url = format!("url = {:?}", slapd.ldaps_url());
+    let srv = ldaps(&slapd).replace(&url, &format!("srv = \"127.0.0.1\"\ndns_server = {server:?}"));
+    let snapshot = fetch(&idp(&srv, "")).unwrap();
+    assert_eq!(members(&snapshot, ROOM), ["alice"]);
+    let told = notices(&snapshot);
+    assert!(told.len() == 1 && told[0].contains("was passed over: cannot connect to ldaps://127.0.0.1:"), "{told:?}");
+}
+
+#[test]
+fn a_domain_without_servers_is_told() {
+    let server = dns("_ldap._tcp.elsewhere", vec![]);
+    let error = error(&idp(&format!("srv = \"example.com\"\ndns_server = {server:?}\n"), ""));
+    assert!(
+        error.contains("cannot find the directory servers of example.com in the DNS: there is no record"),
+        "{error}"
+    );
 }
