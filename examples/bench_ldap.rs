@@ -7,6 +7,7 @@
     clippy::expect_used,
     clippy::panic,
     clippy::print_stdout,
+    clippy::unused_self,
     clippy::unwrap_used,
     reason = "a measurement that cannot go on panics, and prints its figures"
 )]
@@ -115,10 +116,10 @@ fn load(slapd: &Slapd, people: usize, groups: usize) {
 fn configuration(slapd: &Slapd) -> String {
     format!(
         "[matrix]\nhomeserver = \"https://matrix.example.com\"\naccess_token = \"x\"\n[[idp]]\nname = \"corp\"\n\
-         type = \"ldap\"\nmxid_homeserver = \"example.com\"\nurl = {:?}\nca_file = {:?}\nbind_dn = {:?}\n\
+         type = \"ldap\"\nmxid_homeserver = \"example.com\"\nurl = {:?}\nca_file = \"{}\"\nbind_dn = {:?}\n\
          bind_password = {:?}\ngroup_base = \"ou=groups,dc=example,dc=com\"\nuser_base = \"ou=people,dc=example,dc=com\"\n",
         slapd.ldaps_url(),
-        slapd.ca_file(),
+        slapd.ca_file().display(),
         slapd.bind_dn(),
         slapd.password()
     )

@@ -254,6 +254,24 @@ fn posix_groups_name_people_by_username() {
 }
 
 #[test]
+fn dynamic_groups_have_the_members_that_the_server_works_out() {
+    let slapd = Slapd::start(&SlapdOptions {
+        global_config: "TLSVerifyClient never\ninclude /etc/ldap/schema/dyngroup.schema\n".into(),
+        extra_config: "overlay dynlist\ndynlist-attrset groupOfURLs memberURL member\n".into(),
+        ..SlapdOptions::default()
+    });
+    slapd.people(&["alice", "anton", "bob"]);
+    slapd.add(&format!(
+        "dn: {}\nobjectClass: groupOfURLs\ncn: {ROOM}\nmemberURL: ldap:///ou=people,dc=example,dc=com??sub?(uid=a*)\n",
+        group_dn(ROOM)
+    ));
+    slapd.group("xxxouterxxxexample.com", &["bob", &group_dn(ROOM)]);
+    let snapshot = fetch(&idp(&ldaps(&slapd), "")).unwrap();
+    assert_eq!(members(&snapshot, ROOM), ["alice", "anton"]);
+    assert_eq!(members(&snapshot, "xxxouterxxxexample.com"), ["alice", "anton", "bob"]);
+}
+
+#[test]
 fn a_group_that_reaches_somebody_without_username_is_unknown() {
     let slapd = Slapd::start(&SlapdOptions::default());
     slapd.people(&["alice"]);

@@ -144,7 +144,7 @@ mod tests {
 
     /// 2026-01-01.
     fn now() -> SystemTime {
-        SystemTime::UNIX_EPOCH + Duration::from_secs(1_767_225_600)
+        SystemTime::UNIX_EPOCH + Duration::from_hours(490_896)
     }
 
     fn locked(attribute: &str, value: &str) -> Option<Standing> {

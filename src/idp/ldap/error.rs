@@ -74,8 +74,8 @@ impl LdapFailure {
     pub(super) fn is_of_the_server(&self) -> bool {
         match (&self.problem, &self.step) {
             (Problem::CaFile { .. } | Problem::NoAuthorities(_) | Problem::ClientCertificate { .. }, _) => false,
-            (_, Step::Connect(_) | Step::StartTls(_)) => true,
-            (Problem::Lost(_) | Problem::OperationTimeout { .. } | Problem::Malformed(_), _) => true,
+            (_, Step::Connect(_) | Step::StartTls(_))
+            | (Problem::Lost(_) | Problem::OperationTimeout { .. } | Problem::Malformed(_), _) => true,
             // Busy, or unavailable.
             (Problem::Answer(answer), _) => matches!(answer.code, 51 | 52),
             _ => false,

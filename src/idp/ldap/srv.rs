@@ -39,7 +39,9 @@ pub(super) async fn servers(idp: &LdapIdp, srv: &Srv) -> Result<Vec<Url>, LdapFa
         let mut found = find("_ldaps._tcp").await?;
         if found.is_empty() {
             found = find("_ldap._tcp").await?;
-            found.iter_mut().for_each(|target| target.port = 636);
+            for target in &mut found {
+                target.port = 636;
+            }
         }
         ("ldaps", found)
     } else {

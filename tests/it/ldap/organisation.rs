@@ -160,7 +160,9 @@ impl Dialect {
         }
         for (name, list) in groups().iter().filter(|(_, list)| !list.is_empty()) {
             write!(members, "{}changetype: modify\nadd: member\n", line("dn", &self.group_dn(name))).unwrap();
-            list.iter().for_each(|member| members.push_str(&line("member", &self.member(member))));
+            for member in list {
+                members.push_str(&line("member", &self.member(member)));
+            }
             members += "-\n\n";
         }
         (entries, members)

@@ -11,9 +11,9 @@ use crate::support::samba::{SUFFIX, Samba};
 /// The connection to the domain controller, as its TOML.
 pub(super) fn connection(server: &Samba) -> String {
     format!(
-        "url = {:?}\nca_file = {:?}\nbind_dn = {:?}\nbind_password = {:?}\n",
+        "url = {:?}\nca_file = \"{}\"\nbind_dn = {:?}\nbind_password = {:?}\n",
         server.ldaps_url(),
-        server.ca_file(),
+        server.ca_file().display(),
         server.bind_dn(),
         server.password()
     )
@@ -31,7 +31,7 @@ fn user(unit: &str, name: &str, more: &str) -> String {
 }
 
 fn group_of(unit: &str, name: &str, members: &[String]) -> String {
-    let members: String = members.iter().map(|member| format!("member: {member}\n")).collect();
+    let members = members.iter().fold(String::new(), |members, member| members + "member: " + member.as_str() + "\n");
     format!("dn: CN={name},{unit}\nobjectClass: group\nsAMAccountName: {name}\n{members}\n")
 }
 
@@ -122,7 +122,7 @@ fn a_domain_controller_that_wants_tls_says_so() {
 }
 
 /// A directory like Active Directory, which hands out long attributes in ranges.
-fn ranges(count: usize, manners: Manners) -> Double {
+fn ranges(count: usize, shifts: usize) -> Double {
     let bytes = |text: String| vec![text.into_bytes()];
     let person = |number: usize| {
         let attributes = [
@@ -146,7 +146,7 @@ fn ranges(count: usize, manners: Manners) -> Double {
     ];
     entries.push(("CN=xxxlongxxxexample.com,OU=groups,DC=example,DC=com".into(), attributes));
     let root = vec![("supportedCapabilities", vec![ACTIVE_DIRECTORY]), ("supportedControl", vec![PAGED_RESULTS])];
-    Double::start(Manners { root, page: Some(1000), range: Some(1500), ..manners }, entries)
+    Double::start(Manners { root, page: Some(1000), range: Some(1500), shifts, ..Manners::default() }, entries)
 }
 
 fn sid(relative: u32) -> Vec<u8> {
@@ -160,7 +160,7 @@ fn ranged(double: &Double) -> inviter::config::Idp {
 #[test]
 fn a_list_that_comes_in_ranges_is_read_to_its_end() {
     for count in [1500, 1501, 2999, 3000, 4499] {
-        let double = ranges(count, Manners::default());
+        let double = ranges(count, 0);
         let snapshot = fetch(&ranged(&double)).unwrap();
         assert_eq!(members(&snapshot, "xxxlongxxxexample.com").len(), count);
         let parts = double.searches().iter().filter(|search| search.contains(";range=")).count();
@@ -171,7 +171,7 @@ fn a_list_that_comes_in_ranges_is_read_to_its_end() {
 
 #[test]
 fn a_group_of_50_000_is_read() {
-    let double = ranges(50_000, Manners::default());
+    let double = ranges(50_000, 0);
     let started = std::time::Instant::now();
     let snapshot = fetch(&ranged(&double)).unwrap();
     println!("50,000 members in ranges: {:?}", started.elapsed());
@@ -181,13 +181,13 @@ fn a_group_of_50_000_is_read() {
 
 #[test]
 fn a_list_that_changes_while_it_is_read_is_read_again() {
-    let double = ranges(4000, Manners { shifts: 1, ..Manners::default() });
+    let double = ranges(4000, 1);
     assert_eq!(members(&fetch(&ranged(&double)).unwrap(), "xxxlongxxxexample.com").len(), 3999);
 }
 
 #[test]
 fn a_list_that_keeps_changing_makes_its_group_unknown() {
-    let double = ranges(4000, Manners { shifts: usize::MAX, ..Manners::default() });
+    let double = ranges(4000, usize::MAX);
     let snapshot = fetch(&ranged(&double)).unwrap();
     let reason = group(&snapshot, "xxxlongxxxexample.com").members.unknown_because().unwrap();
     assert_eq!(reason, "the server sent only a part of member, as a range");

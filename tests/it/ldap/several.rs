@@ -52,7 +52,7 @@ fn who_has_a_certificate_needs_no_password() {
     let client = Authority::shared().client("inviter-client");
     std::fs::write(&certificate, client.certificate).unwrap();
     std::fs::write(&key, client.key).unwrap();
-    let map = format!("authz-regexp \"^.*cn=inviter-client.*$\" \"cn=inviter,ou=services,dc=example,dc=com\"\n");
+    let map = "authz-regexp \"^.*cn=inviter-client.*$\" \"cn=inviter,ou=services,dc=example,dc=com\"\n";
     let slapd =
         Slapd::start(&SlapdOptions { global_config: format!("TLSVerifyClient try\n{map}"), ..Default::default() });
     slapd.people(&["alice"]);

@@ -116,3 +116,22 @@ fn external_members_of_freeipa_make_a_group_unknown() {
     let without = fetch(&idp(&at(&double), "foreign_members = \"leave_out\"\n")).unwrap();
     assert_eq!(members(&without, "xxxouterxxxexample.com"), [""; 0]);
 }
+
+#[test]
+fn somebody_in_500_groups_is_in_each() {
+    let mut entries = people(1);
+    for number in 0..500 {
+        let name = format!("xxxroom{number}xxxexample.com");
+        let attributes: [(&str, &[&str]); 3] = [
+            ("objectClass", &["groupOfNames"]),
+            ("cn", &[&name]),
+            ("member", &["uid=user000,ou=people,dc=example,dc=com"]),
+        ];
+        entries.push(entry(&format!("cn={name},ou=groups,dc=example,dc=com"), &attributes));
+    }
+    let double = Double::start(small(), entries);
+    let snapshot = fetch(&idp(&at(&double), "")).unwrap();
+    assert_eq!(snapshot.groups.len(), 501);
+    assert!(snapshot.groups.iter().all(|group| members(&snapshot, &group.name) == ["user000"]));
+    assert_eq!(double.searches().len(), 3, "searches do not grow with the groups");
+}

@@ -81,7 +81,7 @@ impl Double {
 
     fn serve(&self, mut stream: TcpStream) {
         let mut buffer = Vec::new();
-        let mut chunk = [0; 65536];
+        let mut chunk = vec![0; 65536];
         loop {
             while let Ok((rest, message)) = parse_tag(&buffer) {
                 let used = buffer.len() - rest.len();
@@ -204,22 +204,22 @@ impl State {
     fn entry(&self, (dn, attributes): &Entry, wanted: &[String]) -> Vec<u8> {
         let mut list = Vec::new();
         for (name, values) in attributes {
-            for wanted in wanted {
-                let (bare, range) = wanted.split_once(";range=").unwrap_or((wanted, "0-*"));
+            for name_wanted in wanted {
+                let (bare, range) = name_wanted.split_once(";range=").unwrap_or((name_wanted, "0-*"));
                 if !bare.eq_ignore_ascii_case(name) && bare != "*" {
                     continue;
                 }
                 let most = self.manners.range.unwrap_or(usize::MAX);
                 let first: usize = range.split_once('-').and_then(|(first, _)| first.parse().ok()).unwrap_or(0);
-                if values.len() <= most && !wanted.contains(";range=") {
+                if values.len() <= most && !name_wanted.contains(";range=") {
                     list.extend(attribute(name, values));
                     continue;
                 }
                 let first = first.min(values.len());
                 let end = values.len().min(first.saturating_add(most));
-                let last = if end == values.len() { "*".to_owned() } else { (end - 1).to_string() };
+                let until = if end == values.len() { "*".to_owned() } else { (end - 1).to_string() };
                 list.extend(attribute(name, &[]));
-                list.extend(attribute(&format!("{name};range={first}-{last}"), &values[first..end]));
+                list.extend(attribute(&format!("{name};range={first}-{until}"), &values[first..end]));
             }
         }
         tag(0x64, &[tag(4, dn.as_bytes()), tag(0x30, &list)].concat())
