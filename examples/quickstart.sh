@@ -6,6 +6,6 @@
 #   examples/quickstart.sh --keep   the same, then leaves the servers running until you press Enter
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
-tests/setup
+tests/setup --tour
 cargo build --locked --bins --examples
 exec cargo run --quiet --locked --example quickstart -- "$@"

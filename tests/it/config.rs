@@ -45,7 +45,7 @@ fn complaint(from: &str, to: &str) -> String {
 fn a_good_configuration_is_read() {
     let config = parse(GOOD).unwrap();
     let IdpKind::Ldap(ldap) = &config.idps[0].kind else { panic!("{config:?}") };
-    assert_eq!(ldap.username_attribute, "uid");
+    assert_eq!((ldap.urls.len(), &ldap.username_attribute), (1, &None));
     assert!(config.policy.cautious);
     assert_eq!(config.matrix.access_token.unwrap().expose(), "syt_secret");
 }

@@ -30,13 +30,9 @@ impl Pair {
         Self { a: Scene::on(first, prefix).await, b: Scene::on(second, prefix).await.with_rooms_on(first) }
     }
 
-    /// Has the first `inviter` invite the second one to a room and hand it the power level 100.
-    async fn share(&self, room: &str) {
-        let room = self.a.room(room).await;
-        self.a.me.invite(&room, &self.b.me.user_id).await;
-        let mut levels = self.a.me.power_levels(&room).await;
-        levels["users"][&self.b.me.user_id] = json!(100);
-        self.a.me.put_state(&room, "m.room.power_levels", "", levels).await;
+    /// Has the first `inviter` make the second one an admin of a room.
+    async fn share(&self, inviter: &Inviter, room: &str) {
+        run(inviter, &["invite-admin", &self.a.alias(room), &self.b.me.user_id]).await.success();
     }
 
     /// Who is in a room by the lights of one side: `sam@a join 0`, without the first `inviter` and those who left.
@@ -130,7 +126,7 @@ async fn two_organisations_share_a_room_and_each_manages_its_own_people() {
         assert_eq!(b.recorder.writes(), []);
         join(&people_of_a, &["alice", "ann", "sam"], &room).await;
 
-        pair.share("shared").await;
+        pair.share(&at_a, "shared").await;
         nothing_to_do(a, &at_a).await;
         let careful = run(&b.with_file(rooms_of_b, settings), &["sync"]).await.status(3);
         assert!(careful.stdout.contains("set adopt = true under [policy]"), "{careful}");
@@ -245,7 +241,7 @@ async fn a_group_names_a_room_on_a_homeserver_with_a_port_by_a_third_token() {
     assert_eq!(a.alias("shared"), alias);
     let room = a.room("shared").await;
     join(&people_of_a, &["alice"], &room).await;
-    pair.share("shared").await;
+    pair.share(&at_a, "shared").await;
     for _ in 0..2 {
         run(&at_b, &["sync", "--room", &alias]).await.success();
     }

@@ -9,6 +9,10 @@ use crate::support::slapd::{Slapd, SlapdOptions, group_dn, person_dn};
 use crate::support::tls::Authority;
 
 mod broken;
+mod organisation;
+mod samba;
+mod several;
+mod small;
 
 const ROOM: &str = "xxxopsxxxexample.com";
 
@@ -27,6 +31,10 @@ fn connection(slapd: &Slapd, url: &str, password: &str) -> String {
 
 /// An identity provider from the TOML of its connection and of what differs from the usual.
 fn idp(connection: &str, more: &str) -> Idp {
+    config(connection, more).idps.remove(0)
+}
+
+fn config(connection: &str, more: &str) -> Config {
     let mut text = format!(
         "[matrix]\nhomeserver = \"https://matrix.example.com\"\naccess_token = \"x\"\n[[idp]]\nname = \"corp\"\n\
          type = \"ldap\"\nmxid_homeserver = \"example.com\"\n{connection}{more}"
@@ -36,13 +44,19 @@ fn idp(connection: &str, more: &str) -> Idp {
             text += format!("\n{key} = \"{value},dc=example,dc=com\"\n").as_str();
         }
     }
-    Config::parse(Path::new("inviter.toml"), &text).unwrap().idps.remove(0)
+    Config::parse(Path::new("inviter.toml"), &text).unwrap()
+}
+
+fn runtime() -> tokio::runtime::Runtime {
+    tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap()
+}
+
+async fn fetch_wanted(idp: &Idp) -> Result<Snapshot, inviter::idp::IdpError> {
+    inviter::idp::fetch(idp, &|name: &str| name.starts_with("xxx")).await
 }
 
 fn fetch(idp: &Idp) -> Result<Snapshot, String> {
-    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
-    let wanted = |name: &str| name.starts_with("xxx");
-    runtime.block_on(inviter::idp::fetch(idp, &wanted)).map_err(|error| error.to_string())
+    runtime().block_on(fetch_wanted(idp)).map_err(|error| error.to_string())
 }
 
 fn error(idp: &Idp) -> String {
@@ -237,6 +251,24 @@ fn posix_groups_name_people_by_username() {
     assert_eq!(members(&by_uid, ROOM), ["alice"]);
     let by_mail = fetch(&idp(&ldaps(&slapd), "username_attribute = \"mail\"\n")).unwrap();
     assert_eq!(members(&by_mail, ROOM), ["alice@example.com"]);
+}
+
+#[test]
+fn dynamic_groups_have_the_members_that_the_server_works_out() {
+    let slapd = Slapd::start(&SlapdOptions {
+        global_config: "TLSVerifyClient never\ninclude /etc/ldap/schema/dyngroup.schema\n".into(),
+        extra_config: "overlay dynlist\ndynlist-attrset groupOfURLs memberURL member\n".into(),
+        ..SlapdOptions::default()
+    });
+    slapd.people(&["alice", "anton", "bob"]);
+    slapd.add(&format!(
+        "dn: {}\nobjectClass: groupOfURLs\ncn: {ROOM}\nmemberURL: ldap:///ou=people,dc=example,dc=com??sub?(uid=a*)\n",
+        group_dn(ROOM)
+    ));
+    slapd.group("xxxouterxxxexample.com", &["bob", &group_dn(ROOM)]);
+    let snapshot = fetch(&idp(&ldaps(&slapd), "")).unwrap();
+    assert_eq!(members(&snapshot, ROOM), ["alice", "anton"]);
+    assert_eq!(members(&snapshot, "xxxouterxxxexample.com"), ["alice", "anton", "bob"]);
 }
 
 #[test]

@@ -1,5 +1,6 @@
 //! `type = "ldap"`: an LDAP directory.
 
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -16,14 +17,20 @@ use crate::naming::{Convention, InvalidNames};
 /// An LDAP directory.
 #[derive(Debug, Clone)]
 pub struct LdapIdp {
-    /// `ldaps://host[:port]` or `ldap://host[:port]`.
-    pub url: Url,
+    /// `ldaps://host[:port]` or `ldap://host[:port]`, in the order in which they are tried; none if the DNS tells.
+    pub urls: Vec<Url>,
+    /// How the DNS tells which servers there are.
+    pub srv: Option<Srv>,
     /// Whether an `ldap://` connection is secured by StartTLS (RFC 4511, section 4.14) before anything is sent.
     pub starttls: bool,
     /// PEM file with the certificates of a private authority, trusted in addition to the system's.
     pub ca_file: Option<PathBuf>,
     /// Who binds; anonymous if it is not given.
     pub bind: Option<(String, Secret)>,
+    /// PEM files with a client certificate and its key, by which the server knows who asks (SASL EXTERNAL).
+    pub client_certificate: Option<(PathBuf, PathBuf)>,
+    /// Which directory it is: what is not given below is chosen by it.
+    pub schema: Schema,
     /// How long connecting, with TLS, may take.
     pub connect_timeout: Duration,
     /// How long each operation may take: a bind, one page of a search.
@@ -33,21 +40,68 @@ pub struct LdapIdp {
     /// The entry below which groups are found.
     pub group_base: String,
     /// Which entries below it are groups. Must match nested groups as well.
-    pub group_filter: String,
+    pub group_filter: Option<String>,
     /// The attribute with the group's name.
-    pub group_name_attribute: String,
+    pub group_name_attribute: Option<String>,
     /// The attributes with members, as distinguished names (or usernames: `memberUid`).
-    pub member_attributes: Vec<String>,
+    pub member_attributes: Option<Vec<String>>,
     /// The entry below which people are found.
     pub user_base: String,
     /// Which entries below it are people who may be in rooms.
-    pub user_filter: String,
-    /// The attribute with the username.
-    pub username_attribute: String,
+    pub user_filter: Option<String>,
+    /// The attribute with the username. Of a `userPrincipalName`, the part before the last `@` counts.
+    pub username_attribute: Option<String>,
     /// The attributes with an immutable ID, the first that an entry has is used.
-    pub id_attributes: Vec<String>,
+    pub id_attributes: Option<Vec<String>>,
     /// What a lock that ends by itself means.
     pub lockout: Lockout,
+    /// What a member means that is known to another directory only.
+    pub foreign_members: ForeignMembers,
+}
+
+/// How the DNS tells which servers there are (RFC 2782).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Srv {
+    /// The domain.
+    pub domain: String,
+    /// Whether servers for LDAPS are asked for (`_ldaps._tcp`), or for LDAP (`_ldap._tcp`).
+    pub ldaps: bool,
+    /// Which DNS server is asked, if not those of the system.
+    pub dns_server: Option<SocketAddr>,
+}
+
+/// Which directory it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Schema {
+    /// What its root DSE and its schema say.
+    #[default]
+    Auto,
+    /// `OpenLDAP`.
+    #[serde(rename = "openldap")]
+    OpenLdap,
+    /// 389 Directory Server.
+    #[serde(rename = "389ds")]
+    Ds389,
+    /// `FreeIPA`.
+    #[serde(rename = "freeipa")]
+    FreeIpa,
+    /// Active Directory, of Microsoft or Samba.
+    ActiveDirectory,
+    /// Any other.
+    Generic,
+}
+
+/// What a member means that is known to another directory only: a foreign security principal of Active Directory, an
+/// external member of `FreeIPA`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ForeignMembers {
+    /// It cannot be told who all is in the group: nobody is removed from its room.
+    #[default]
+    Hold,
+    /// Such members are left out.
+    LeaveOut,
 }
 
 /// What a lock that ends by itself means: one that the directory sets after wrong passwords, as anybody can bring
@@ -73,7 +127,10 @@ pub(super) struct RawLdap {
     room_token: String,
     #[serde(default = "default_suffix", deserialize_with = "token")]
     owners_suffix: String,
-    url: Url,
+    #[serde(default, deserialize_with = "urls")]
+    url: Vec<Url>,
+    srv: Option<String>,
+    dns_server: Option<SocketAddr>,
     #[serde(default)]
     starttls: bool,
     ca_file: Option<PathBuf>,
@@ -83,6 +140,10 @@ pub(super) struct RawLdap {
     bind_password: Option<Secret>,
     bind_password_file: Option<PathBuf>,
     bind_password_env: Option<String>,
+    client_certificate_file: Option<PathBuf>,
+    client_key_file: Option<PathBuf>,
+    #[serde(default)]
+    schema: Schema,
     #[serde(default = "default_connect_timeout", deserialize_with = "duration")]
     connect_timeout: Duration,
     #[serde(default = "default_operation_timeout", deserialize_with = "duration")]
@@ -90,21 +151,23 @@ pub(super) struct RawLdap {
     #[serde(default = "default_page_size", deserialize_with = "page_size")]
     page_size: i32,
     group_base: String,
-    #[serde(default = "default_group_filter", deserialize_with = "filter")]
-    group_filter: String,
-    #[serde(default = "default_group_name_attribute", deserialize_with = "attribute")]
-    group_name_attribute: String,
-    #[serde(default = "default_member_attributes", deserialize_with = "attributes")]
-    member_attributes: Vec<String>,
+    #[serde(default, deserialize_with = "filter")]
+    group_filter: Option<String>,
+    #[serde(default, deserialize_with = "attribute")]
+    group_name_attribute: Option<String>,
+    #[serde(default, deserialize_with = "attributes")]
+    member_attributes: Option<Vec<String>>,
     user_base: String,
-    #[serde(default = "default_user_filter", deserialize_with = "filter")]
-    user_filter: String,
-    #[serde(default = "default_username_attribute", deserialize_with = "attribute")]
-    username_attribute: String,
-    #[serde(default = "default_id_attributes", deserialize_with = "attributes")]
-    id_attributes: Vec<String>,
+    #[serde(default, deserialize_with = "filter")]
+    user_filter: Option<String>,
+    #[serde(default, deserialize_with = "attribute")]
+    username_attribute: Option<String>,
+    #[serde(default, deserialize_with = "attributes")]
+    id_attributes: Option<Vec<String>>,
     #[serde(default)]
     lockout: Lockout,
+    #[serde(default)]
+    foreign_members: ForeignMembers,
 }
 
 fn default_token() -> String {
@@ -122,47 +185,35 @@ fn default_operation_timeout() -> Duration {
 fn default_page_size() -> i32 {
     500
 }
-fn default_group_filter() -> String {
-    "(|(objectClass=groupOfNames)(objectClass=groupOfUniqueNames)(objectClass=posixGroup)(objectClass=group))".into()
-}
-fn default_group_name_attribute() -> String {
-    "cn".into()
-}
-fn default_member_attributes() -> Vec<String> {
-    ["member", "uniqueMember", "memberUid"].map(String::from).into()
-}
-fn default_user_filter() -> String {
-    "(objectClass=person)".into()
-}
-fn default_username_attribute() -> String {
-    "uid".into()
-}
-fn default_id_attributes() -> Vec<String> {
-    ["entryUUID", "ipaUniqueID", "nsUniqueId", "objectGUID"].map(String::from).into()
-}
-
 pub(super) fn idp(document: &Document<'_>, folder: &Path, at: &str, raw: RawLdap) -> Result<Idp, ConfigError> {
     let error = |key: &str, message: &str| Err(document.error_at(&["idp", at, key], message.into()));
-    match (raw.url.scheme(), raw.starttls, raw.allow_plaintext) {
-        ("ldaps", false, _) | ("ldap", true, _) | ("ldap", false, true) => {}
-        ("ldaps", true, _) => return error("starttls", "an ldaps:// connection is encrypted from its start"),
-        ("ldap", false, false) => {
-            return error(
-                "url",
-                "over plain ldap:// the password travels unencrypted: use ldaps://, say starttls = true, or allow it \
-                 with allow_plaintext = true",
-            );
+    let srv = match (raw.srv, raw.url.is_empty()) {
+        (None, true) => return error("url", "it is not said where the directory is: give url, or srv"),
+        (Some(_), false) => return error("srv", "where the directory is is told twice: give this or url, not both"),
+        (Some(domain), true) if Url::parse(&format!("ldap://{domain}")).is_ok_and(|url| url.path().is_empty()) => {
+            Some(Srv { domain, ldaps: !raw.starttls && !raw.allow_plaintext, dns_server: raw.dns_server })
         }
-        _ => return error("url", "expected a URL with ldaps:// or ldap://"),
+        (Some(_), true) => return error("srv", "expected the name of a domain"),
+        (None, false) if raw.dns_server.is_some() => return error("dns_server", "it is only asked for srv"),
+        (None, false) => None,
+    };
+    for url in &raw.url {
+        if let Err((key, message)) = checked_url(url, raw.starttls, raw.allow_plaintext) {
+            return error(key, message);
+        }
     }
-    if raw.url.host_str().is_none_or(str::is_empty) {
-        return error("url", "the host is missing");
+    let client_certificate = match (raw.client_certificate_file, raw.client_key_file) {
+        (Some(certificate), Some(key)) => Some((folder.join(certificate), folder.join(key))),
+        (None, None) => None,
+        (Some(_), None) => return error("client_certificate_file", "its key is missing: give client_key_file"),
+        (None, Some(_)) => return error("client_key_file", "its certificate is missing: give client_certificate_file"),
+    };
+    let ldaps = raw.url.iter().all(|url| url.scheme() == "ldaps") && srv.as_ref().is_none_or(|srv| srv.ldaps);
+    if client_certificate.is_some() && !raw.starttls && !ldaps {
+        return error("client_certificate_file", "a certificate needs TLS: use ldaps://, or say starttls = true");
     }
-    if !raw.url.username().is_empty() || raw.url.password().is_some() {
-        return error("url", "a name or password does not belong here: use bind_dn and bind_password_file");
-    }
-    if !matches!(raw.url.path(), "" | "/") || raw.url.query().is_some() {
-        return error("url", "only host and port belong here: use group_base and user_base for the rest");
+    if client_certificate.is_some() && raw.bind_dn.is_some() {
+        return error("client_certificate_file", "who asks is told twice: give this or bind_dn, not both");
     }
     let given = Given {
         section: vec!["idp".into(), at.into()],
@@ -185,10 +236,13 @@ pub(super) fn idp(document: &Document<'_>, folder: &Path, at: &str, raw: RawLdap
         invalid_names: raw.invalid_names,
         convention: Convention::Token { token: raw.room_token, owners_suffix: raw.owners_suffix },
         kind: IdpKind::Ldap(Box::new(LdapIdp {
-            url: raw.url,
+            urls: raw.url,
+            srv,
             starttls: raw.starttls,
             ca_file: raw.ca_file.map(|file| folder.join(file)),
             bind,
+            client_certificate,
+            schema: raw.schema,
             connect_timeout: raw.connect_timeout,
             operation_timeout: raw.operation_timeout,
             page_size: raw.page_size,
@@ -201,14 +255,65 @@ pub(super) fn idp(document: &Document<'_>, folder: &Path, at: &str, raw: RawLdap
             username_attribute: raw.username_attribute,
             id_attributes: raw.id_attributes,
             lockout: raw.lockout,
+            foreign_members: raw.foreign_members,
         })),
     })
 }
 
-fn filter<'de, D: Deserializer<'de>>(deserializer: D) -> Result<String, D::Error> {
+fn checked_url(url: &Url, starttls: bool, plaintext: bool) -> Result<(), (&'static str, &'static str)> {
+    match (url.scheme(), starttls, plaintext) {
+        ("ldaps", false, _) | ("ldap", true, _) | ("ldap", false, true) => {}
+        ("ldaps", true, _) => return Err(("starttls", "an ldaps:// connection is encrypted from its start")),
+        ("ldap", false, false) => {
+            return Err((
+                "url",
+                "over plain ldap:// the password travels unencrypted: use ldaps://, say starttls = true, or allow it \
+                 with allow_plaintext = true",
+            ));
+        }
+        _ => return Err(("url", "expected a URL with ldaps:// or ldap://")),
+    }
+    if url.host_str().is_none_or(str::is_empty) {
+        return Err(("url", "the host is missing"));
+    }
+    if !url.username().is_empty() || url.password().is_some() {
+        return Err(("url", "a name or password does not belong here: use bind_dn and bind_password_file"));
+    }
+    if !matches!(url.path(), "" | "/") || url.query().is_some() {
+        return Err(("url", "only host and port belong here: use group_base and user_base for the rest"));
+    }
+    Ok(())
+}
+
+/// One URL, or a list of them.
+fn urls<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<Url>, D::Error> {
+    struct Urls;
+    impl<'de> de::Visitor<'de> for Urls {
+        type Value = Vec<Url>;
+
+        fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+            f.write_str("a URL, or a list of URLs")
+        }
+
+        fn visit_str<E: de::Error>(self, text: &str) -> Result<Self::Value, E> {
+            Url::parse(text).map(|url| vec![url]).map_err(|error| E::custom(format!("{error}: {text:?}")))
+        }
+
+        fn visit_seq<A: de::SeqAccess<'de>>(self, mut list: A) -> Result<Self::Value, A::Error> {
+            let mut urls = Vec::new();
+            while let Some(url) = list.next_element::<Url>()? {
+                urls.push(url);
+            }
+            if urls.is_empty() { Err(de::Error::custom("expected at least one URL")) } else { Ok(urls) }
+        }
+    }
+    deserializer.deserialize_any(Urls)
+}
+
+fn filter<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<String>, D::Error> {
     let text = String::deserialize(deserializer)?;
     match ldap3::parse_filter(&text) {
-        Ok(_) => Ok(text),
+        Ok(_) => Ok(Some(text)),
         Err(()) => {
             Err(de::Error::custom("expected a search filter in parentheses (RFC 4515), like (objectClass=person)"))
         }
@@ -225,19 +330,19 @@ fn token<'de, D: Deserializer<'de>>(deserializer: D) -> Result<String, D::Error>
     if token.is_empty() { Err(de::Error::custom("expected at least one character")) } else { Ok(token) }
 }
 
-fn attributes<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<String>, D::Error> {
+fn attributes<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Vec<String>>, D::Error> {
     let names = Vec::<String>::deserialize(deserializer)?;
     if names.is_empty() {
         return Err(de::Error::custom("expected at least one attribute"));
     }
     names.iter().try_for_each(|name| checked_attribute(name))?;
-    Ok(names)
+    Ok(Some(names))
 }
 
-fn attribute<'de, D: Deserializer<'de>>(deserializer: D) -> Result<String, D::Error> {
+fn attribute<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<String>, D::Error> {
     let name = String::deserialize(deserializer)?;
     checked_attribute(&name)?;
-    Ok(name)
+    Ok(Some(name))
 }
 
 /// An attribute description (RFC 4512, section 2.5): a name or a numeric identifier, with options.

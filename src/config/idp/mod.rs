@@ -18,7 +18,7 @@ use crate::naming::{Convention, InvalidNames};
 pub use credential::Credential;
 pub use entra::{EntraIdp, Guests};
 pub use file::FileIdp;
-pub use ldap::{LdapIdp, Lockout};
+pub use ldap::{ForeignMembers, LdapIdp, Lockout, Schema, Srv};
 pub(crate) use ldap::{is_attribute_name, is_search_filter};
 
 /// One identity provider.

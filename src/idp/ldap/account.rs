@@ -1,13 +1,24 @@
 //! What an entry that matches `user_filter` says about its person.
 
+use std::time::{Duration, SystemTime};
+
 use super::entry::Entry;
-use crate::config::{LdapIdp, Lockout};
+use super::layout::Layout;
+use crate::config::Lockout;
 use crate::dn;
 use crate::snapshot::Standing;
 
-/// The attributes with which directories lock accounts. All but the last are operational: they come only when they
-/// are asked for by name.
-pub(super) const LOCKS: [&str; 3] = ["pwdAccountLockedTime", "nsAccountLock", "userAccountControl"];
+/// The attributes with which directories lock accounts. Most are operational: they come only when they are asked for
+/// by name.
+pub(super) const LOCKS: [&str; 7] = [
+    "pwdAccountLockedTime",
+    "nsAccountLock",
+    "accountUnlockTime",
+    "userAccountControl",
+    "msDS-User-Account-Control-Computed",
+    "lockoutTime",
+    "accountExpires",
+];
 
 /// What an entry says about its person.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -21,40 +32,84 @@ pub(super) enum State {
 }
 
 /// Reads an entry.
-pub(super) fn state(entry: &Entry, idp: &LdapIdp) -> State {
-    let standing = match lock(entry, idp.lockout) {
+pub(super) fn state(entry: &Entry, layout: &Layout) -> State {
+    let standing = match lock(entry, layout.lockout, layout.now) {
         Ok(Some(standing)) => standing,
         Ok(None) => return State::Locked,
         Err(reason) => return State::Unclear(reason),
     };
-    match username(entry, &idp.username_attribute) {
+    match username(entry, &layout.username_attribute) {
         Ok(username) => State::Usable { username, standing },
         Err(reason) => State::Unclear(reason),
     }
 }
 
 /// How the account stands; `None` if it is locked.
-fn lock(entry: &Entry, lockout: Lockout) -> Result<Option<Standing>, String> {
-    let [since, locked, control] = LOCKS;
+fn lock(entry: &Entry, lockout: Lockout, now: SystemTime) -> Result<Option<Standing>, String> {
+    let [locked_since, locked, until, control, computed, locked_out, expires] = LOCKS;
     if entry.texts(locked).any(|value| value.trim().eq_ignore_ascii_case("true")) {
         return Ok(None);
     }
-    if let Some(value) = entry.values(control).first() {
-        let flags = std::str::from_utf8(value).ok().and_then(|text| text.trim().parse::<i64>().ok());
-        // ACCOUNTDISABLE (MS-ADTS, section 2.2.16).
-        match flags {
-            Some(flags) if flags & 2 != 0 => return Ok(None),
-            Some(_) => {}
-            None => return Err(format!("has a {control} that is no number")),
-        }
+    // ACCOUNTDISABLE (MS-ADTS, section 2.2.16).
+    if number(entry, control)?.is_some_and(|flags| flags & 2 != 0) {
+        return Ok(None);
     }
+    // 0 and the greatest number stand for never (MS-ADTS, section 2.3.1, accountExpires).
+    if number(entry, expires)?.is_some_and(|time| time != 0 && time != i64::MAX && time <= file_time(now)) {
+        return Ok(None);
+    }
+    // UF_LOCKOUT is computed with the duration of a lockout (MS-ADTS, section 3.1.1.4.5.17); `lockoutTime` stays after
+    // it is over, and stands in where nothing is computed.
+    let mut held = match number(entry, computed)? {
+        Some(flags) => flags & 0x10 != 0,
+        None => number(entry, locked_out)?.is_some_and(|time| time != 0),
+    };
     // The year 0 stands for a lock without end (draft-behera-ldap-password-policy-10, section 5.3.3).
-    match entry.values(since) {
-        [] => Ok(Some(Standing::Active)),
-        times if times.iter().any(|time| time.starts_with(b"0000")) => Ok(None),
-        _ if lockout == Lockout::LeaveOut => Ok(None),
-        _ => Ok(Some(Standing::LockedOut)),
+    match entry.values(locked_since) {
+        [] => {}
+        times if times.iter().any(|time| time.starts_with(b"0000")) => return Ok(None),
+        _ => held = true,
     }
+    // Of 389 Directory Server; 1970 stands for a lockout that only an administrator ends.
+    for time in entry.values(until) {
+        let time = std::str::from_utf8(time).ok().and_then(|time| time.get(..14)).and_then(seconds);
+        let time = time.ok_or_else(|| format!("has an {until} that is no time"))?;
+        held |= time == 0 || SystemTime::UNIX_EPOCH + Duration::from_secs(time) > now;
+    }
+    Ok(match (held, lockout) {
+        (false, _) => Some(Standing::Active),
+        (true, Lockout::Hold) => Some(Standing::LockedOut),
+        (true, Lockout::LeaveOut) => None,
+    })
+}
+
+fn number(entry: &Entry, attribute: &str) -> Result<Option<i64>, String> {
+    let Some(value) = entry.values(attribute).first() else { return Ok(None) };
+    let number = std::str::from_utf8(value).ok().and_then(|text| text.trim().parse().ok());
+    number.map(Some).ok_or_else(|| format!("has a {attribute} that is no number"))
+}
+
+/// A time in steps of 100 nanoseconds since 1601 (MS-DTYP, section 2.3.3).
+fn file_time(time: SystemTime) -> i64 {
+    const EPOCH: i64 = 116_444_736_000_000_000;
+    let since = time.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+    i64::try_from(since.as_nanos() / 100).unwrap_or(i64::MAX).saturating_add(EPOCH)
+}
+
+/// The seconds since 1970 of `YYYYMMDDHHMMSS` (RFC 4517, section 3.3.13), which 389 Directory Server writes in UTC.
+fn seconds(text: &str) -> Option<u64> {
+    let part = |from: usize, to: usize| text.get(from..to).filter(|part| part.bytes().all(|b| b.is_ascii_digit()));
+    let time = format!(
+        "{}-{}-{}T{}:{}:{}Z",
+        part(0, 4)?,
+        part(4, 6)?,
+        part(6, 8)?,
+        part(8, 10)?,
+        part(10, 12)?,
+        part(12, 14)?
+    );
+    let time = humantime::parse_rfc3339(&time).ok()?;
+    Some(time.duration_since(SystemTime::UNIX_EPOCH).ok()?.as_secs())
 }
 
 /// The username. Of several, the one in the DN is meant: which of them came first would be the server's whim.
@@ -66,6 +121,10 @@ fn username(entry: &Entry, attribute: &str) -> Result<String, String> {
     match names.as_slice() {
         [] if values.is_empty() => Err(format!("has no {attribute} that can be read")),
         [] => Err(format!("has a {attribute} that is empty or no text")),
+        // `alice@corp.example.com` (MS-ADTS, section 5.1.1.1.1): what follows the last @ names the forest.
+        [name] if attribute.eq_ignore_ascii_case("userPrincipalName") => {
+            Ok(name.rsplit_once('@').map_or(*name, |(account, _)| account).to_owned())
+        }
         [name] => Ok((*name).to_owned()),
         [..] => {
             let naming = dn::naming_values(&entry.dn, attribute);
@@ -83,8 +142,13 @@ fn username(entry: &Entry, attribute: &str) -> Result<String, String> {
 mod tests {
     use super::*;
 
+    /// 2026-01-01.
+    fn now() -> SystemTime {
+        SystemTime::UNIX_EPOCH + Duration::from_hours(490_896)
+    }
+
     fn locked(attribute: &str, value: &str) -> Option<Standing> {
-        lock(&Entry::new("uid=a", &[(attribute, &[value])]), Lockout::Hold).unwrap()
+        lock(&Entry::new("uid=a", &[(attribute, &[value])]), Lockout::Hold, now()).unwrap()
     }
 
     fn name(dn: &str, values: &[&str]) -> Result<String, String> {
@@ -93,7 +157,7 @@ mod tests {
 
     #[test]
     fn an_account_without_a_lock_is_active() {
-        assert_eq!(lock(&Entry::new("uid=a", &[]), Lockout::Hold), Ok(Some(Standing::Active)));
+        assert_eq!(lock(&Entry::new("uid=a", &[]), Lockout::Hold, now()), Ok(Some(Standing::Active)));
         assert_eq!(locked("nsAccountLock", "false"), Some(Standing::Active));
         assert_eq!(locked("userAccountControl", "512"), Some(Standing::Active));
         assert_eq!(locked("userAccountControl", "66048"), Some(Standing::Active));
@@ -111,14 +175,51 @@ mod tests {
     #[test]
     fn a_lockout_after_wrong_passwords_holds_or_leaves_out() {
         let entry = Entry::new("uid=a", &[("pwdAccountLockedTime", &["20260101120000Z"])]);
-        assert_eq!(lock(&entry, Lockout::Hold), Ok(Some(Standing::LockedOut)));
-        assert_eq!(lock(&entry, Lockout::LeaveOut), Ok(None));
+        assert_eq!(lock(&entry, Lockout::Hold, now()), Ok(Some(Standing::LockedOut)));
+        assert_eq!(lock(&entry, Lockout::LeaveOut, now()), Ok(None));
+    }
+
+    #[test]
+    fn an_account_of_active_directory_that_expired_is_left_out() {
+        assert_eq!(locked("accountExpires", "0"), Some(Standing::Active));
+        assert_eq!(locked("accountExpires", "9223372036854775807"), Some(Standing::Active));
+        assert_eq!(locked("accountExpires", "134116992000000001"), Some(Standing::Active));
+        assert_eq!(locked("accountExpires", "134116992000000000"), None);
+    }
+
+    #[test]
+    fn a_lockout_of_active_directory_is_over_when_the_server_says_so() {
+        let both = |computed: &str| {
+            let entry = [("lockoutTime", ["1"].as_slice()), ("msDS-User-Account-Control-Computed", &[computed])];
+            lock(&Entry::new("cn=a", &entry), Lockout::Hold, now()).unwrap()
+        };
+        assert_eq!(both("16"), Some(Standing::LockedOut));
+        assert_eq!(both("0"), Some(Standing::Active));
+        assert_eq!(locked("lockoutTime", "0"), Some(Standing::Active));
+        assert_eq!(locked("lockoutTime", "133000000000000000"), Some(Standing::LockedOut));
+    }
+
+    #[test]
+    fn a_lockout_of_389_directory_server_ends_at_its_time() {
+        assert_eq!(locked("accountUnlockTime", "20260101000001Z"), Some(Standing::LockedOut));
+        assert_eq!(locked("accountUnlockTime", "20260101000000Z"), Some(Standing::Active));
+        assert_eq!(locked("accountUnlockTime", "19700101000000Z"), Some(Standing::LockedOut));
+        let entry = Entry::new("uid=a", &[("accountUnlockTime", &["soon"])]);
+        assert!(lock(&entry, Lockout::Hold, now()).is_err());
+    }
+
+    #[test]
+    fn of_a_user_principal_name_the_account_counts() {
+        let name = |value| username(&Entry::new("cn=x", &[("userPrincipalName", &[value])]), "userprincipalname");
+        assert_eq!(name("Alice@corp.example.com"), Ok("Alice".into()));
+        assert_eq!(name("a@b@c"), Ok("a@b".into()));
+        assert_eq!(name("alice"), Ok("alice".into()));
     }
 
     #[test]
     fn a_lock_that_cannot_be_read_is_unclear() {
         let entry = Entry::new("uid=a", &[("userAccountControl", &["what"])]);
-        assert_eq!(lock(&entry, Lockout::Hold).unwrap_err(), "has a userAccountControl that is no number");
+        assert_eq!(lock(&entry, Lockout::Hold, now()).unwrap_err(), "has a userAccountControl that is no number");
     }
 
     #[test]

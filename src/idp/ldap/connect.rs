@@ -23,62 +23,71 @@ pub(super) struct Session {
     pub(super) ldap: Ldap,
     pub(super) anonymous: bool,
     pub(super) operation_timeout: Duration,
+    /// Whether the server knows pages.
+    pub(super) pages: bool,
     driver: Mutex<Option<JoinHandle<Result<(), LdapError>>>>,
 }
 
 impl Session {
     /// Connects, secures and binds.
-    pub(super) async fn open(idp: &LdapIdp) -> Result<Self, LdapFailure> {
-        let session = Self::connect(idp).await?;
-        if let Some((dn, password)) = &idp.bind {
-            let step = Step::Bind(dn.clone());
-            let mut ldap = session.ldap.clone();
+    pub(super) async fn open(idp: &LdapIdp, url: &Url) -> Result<Self, LdapFailure> {
+        let session = Self::connect(idp, url).await?;
+        let mut ldap = session.ldap.clone();
+        let (step, answer) = match (&idp.bind, &idp.client_certificate) {
             // The library panics on answers that are malformed.
-            let bind = AssertUnwindSafe(ldap.simple_bind(dn, password.expose())).catch_unwind();
-            let problem = match timeout(idp.operation_timeout, bind).await {
-                Ok(Ok(Ok(answer))) if answer.rc == 0 => None,
-                Ok(Ok(Ok(answer))) => Some(Problem::Answer(Answer::at(&step, false, answer.rc, answer.text))),
-                Ok(Ok(Err(error))) => Some(session.problem(error).await),
-                Ok(Err(_)) => Some(Problem::Malformed("an answer that is no LDAP result".into())),
-                Err(_) => Some(Problem::OperationTimeout { after: idp.operation_timeout, entries: None }),
-            };
-            if let Some(problem) = problem {
-                return Err(LdapFailure { step, problem });
+            (Some((dn, password)), _) => {
+                let bind = AssertUnwindSafe(ldap.simple_bind(dn, password.expose())).catch_unwind();
+                (Step::Bind(dn.clone()), timeout(idp.operation_timeout, bind).await)
             }
-            tracing::debug!(%dn, "bound");
-        }
-        Ok(session)
+            (None, Some(_)) => {
+                let bind = AssertUnwindSafe(ldap.sasl_external_bind()).catch_unwind();
+                (Step::External, timeout(idp.operation_timeout, bind).await)
+            }
+            (None, None) => return Ok(session),
+        };
+        let problem = match answer {
+            Ok(Ok(Ok(answer))) if answer.rc == 0 => {
+                tracing::debug!(%step, "bound");
+                return Ok(session);
+            }
+            Ok(Ok(Ok(answer))) => Problem::Answer(Answer::at(&step, false, answer.rc, answer.text)),
+            Ok(Ok(Err(error))) => session.problem(error).await,
+            Ok(Err(_)) => Problem::Malformed("an answer that is no LDAP result".into()),
+            Err(_) => Problem::OperationTimeout { after: idp.operation_timeout, entries: None },
+        };
+        Err(LdapFailure { step, problem })
     }
 
-    async fn connect(idp: &LdapIdp) -> Result<Self, LdapFailure> {
+    async fn connect(idp: &LdapIdp, url: &Url) -> Result<Self, LdapFailure> {
         let deadline = Instant::now() + idp.connect_timeout;
-        let connecting = |problem| LdapFailure { step: Step::Connect(idp.url.clone()), problem };
-        let encrypted = idp.starttls || idp.url.scheme() == "ldaps";
-        let target = Target::of(&idp.url);
+        let connecting = |problem| LdapFailure { step: Step::Connect(url.clone()), problem };
+        let encrypted = idp.starttls || url.scheme() == "ldaps";
+        let target = Target::of(url);
         let mut settings = LdapConnSettings::new();
         if encrypted {
-            let config = tls::config(idp.ca_file.as_deref(), target.address).map_err(connecting)?;
+            let config = tls::config(idp, target.address).map_err(connecting)?;
             settings = settings.set_starttls(idp.starttls).set_config(Arc::new(config));
         }
         let stream = target.reach(deadline, idp.connect_timeout).await.map_err(connecting)?;
         let settings = settings.set_std_stream(StdStream::Tcp(stream));
 
         let secured = AssertUnwindSafe(LdapConnAsync::from_url_with_settings(settings, &target.url)).catch_unwind();
-        let step = if idp.starttls { Step::StartTls(idp.url.clone()) } else { Step::Connect(idp.url.clone()) };
+        let step = if idp.starttls { Step::StartTls(url.clone()) } else { Step::Connect(url.clone()) };
         let problem = match timeout_at(deadline, secured).await {
             Ok(Ok(Ok((connection, ldap)))) => {
-                tracing::debug!(url = %idp.url, "connected");
+                tracing::debug!(%url, "connected");
                 return Ok(Self {
                     ldap,
-                    anonymous: idp.bind.is_none(),
+                    anonymous: idp.bind.is_none() && idp.client_certificate.is_none(),
                     operation_timeout: idp.operation_timeout,
+                    pages: true,
                     driver: Mutex::new(Some(tokio::spawn(connection.drive()))),
                 });
             }
             Ok(Ok(Err(LdapError::LdapResult { result }))) => {
                 Problem::Answer(Answer::at(&step, idp.bind.is_none(), result.rc, result.text))
             }
-            Ok(Ok(Err(LdapError::Io { source }))) if encrypted => tls::problem(&source, &target.host, idp),
+            Ok(Ok(Err(LdapError::Io { source }))) if encrypted => tls::problem(&source, &target.host, idp, url),
             Ok(Ok(Err(error))) => Problem::Lost(error.to_string()),
             Ok(Err(_)) => Problem::Malformed("an answer that is no LDAP result".into()),
             Err(_) => {

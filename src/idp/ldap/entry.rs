@@ -1,7 +1,8 @@
 //! Entries as the server sent them.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use crate::dn::hexadecimal;
-use std::collections::BTreeMap;
 
 use ldap3::asn1::{PL, StructureTag};
 
@@ -11,6 +12,15 @@ use ldap3::asn1::{PL, StructureTag};
 pub(super) struct Entry {
     pub(super) dn: String,
     attributes: BTreeMap<String, Vec<Vec<u8>>>,
+}
+
+/// A part of the values of an attribute.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Range {
+    pub(super) first: usize,
+    /// `None` if it is the last part.
+    pub(super) last: Option<usize>,
+    pub(super) values: Vec<Vec<u8>>,
 }
 
 impl Entry {
@@ -46,8 +56,31 @@ impl Entry {
 
     /// Whether an attribute came in part only: Active Directory hands out long ones in ranges, `member;range=0-1499`.
     pub(super) fn is_cut(&self, attribute: &str) -> bool {
-        let prefix = format!("{};range=", attribute.to_ascii_lowercase());
+        let prefix = range_of(attribute);
         self.attributes.keys().any(|name| name.starts_with(&prefix))
+    }
+
+    /// The range of an attribute that came; `None` if it did not come in ranges, or in one that makes no sense.
+    pub(super) fn range(&self, attribute: &str) -> Option<Range> {
+        let prefix = range_of(attribute);
+        let mut ranges =
+            self.attributes.iter().filter_map(|(name, values)| Some((name.strip_prefix(&prefix)?, values)));
+        let (bounds, values) = ranges.next()?;
+        let (first, last) = bounds.split_once('-')?;
+        let last = if last == "*" { None } else { Some(last.parse().ok()?) };
+        let range = Range { first: first.parse().ok()?, last, values: values.clone() };
+        // More than one range is none that can be made sense of; neither is one that holds another number of values.
+        let sound = range.last.is_none_or(|last| {
+            last.checked_sub(range.first).is_some_and(|steps| steps.checked_add(1) == Some(range.values.len()))
+        });
+        (ranges.next().is_none() && sound).then_some(range)
+    }
+
+    /// Puts all the values into the place of a range.
+    pub(super) fn fill(&mut self, attribute: &str, values: BTreeSet<Vec<u8>>) {
+        let prefix = range_of(attribute);
+        self.attributes.retain(|name, _| !name.starts_with(&prefix));
+        self.attributes.insert(attribute.to_ascii_lowercase(), values.into_iter().collect());
     }
 
     /// The immutable ID, from the first of the attributes that has a value.
@@ -73,6 +106,10 @@ impl Entry {
         });
         Self { dn: dn.into(), attributes: attributes.collect() }
     }
+}
+
+fn range_of(attribute: &str) -> String {
+    format!("{};range=", attribute.to_ascii_lowercase())
 }
 
 /// The text of an `objectGUID`: its first three fields are little-endian (MS-DTYP, section 2.3.4).
@@ -144,6 +181,16 @@ mod tests {
         let entry = Entry::new("cn=x", &[("member;Range=0-1499", &["cn=a"])]);
         assert!(entry.is_cut("Member"));
         assert!(!entry.is_cut("uniqueMember"));
+    }
+
+    #[test]
+    fn a_range_that_makes_no_sense_is_none() {
+        let range = |name: &str, values: &[&str]| Entry::new("cn=x", &[(name, values)]).range("member");
+        assert_eq!(range("member;range=0-1", &["a", "b"]).map(|range| (range.first, range.last)), Some((0, Some(1))));
+        assert_eq!(range("member;range=7-*", &["a"]).map(|range| (range.first, range.last)), Some((7, None)));
+        for name in ["member;range=0-2", "member;range=2-1", "member;range=-1", "member;range=0", "member;range=0-x"] {
+            assert_eq!(range(name, &["a", "b"]), None, "{name}");
+        }
     }
 
     #[test]

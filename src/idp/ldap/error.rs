@@ -27,6 +27,8 @@ pub enum Step {
     StartTls(Url),
     /// Binding as this DN.
     Bind(String),
+    /// Binding by a client certificate (SASL EXTERNAL; RFC 4422, appendix A).
+    External,
     /// Searching.
     Search {
         /// The key of the configuration that names the base.
@@ -36,8 +38,16 @@ pub enum Step {
         /// The filter.
         filter: String,
     },
+    /// Finding the servers of a domain in the DNS.
+    Srv(String),
+    /// Reading what the server says of itself.
+    Root,
     /// Looking up members one by one.
     Lookup,
+    /// Reading a long list of members part by part.
+    Ranges(String),
+    /// Trying one server after the other.
+    Servers,
 }
 
 impl fmt::Display for Step {
@@ -46,10 +56,29 @@ impl fmt::Display for Step {
             Self::Connect(url) => write!(f, "cannot connect to {url}"),
             Self::StartTls(url) => write!(f, "cannot secure {url} with StartTLS"),
             Self::Bind(dn) => write!(f, "cannot bind as \"{}\"", line(dn)),
+            Self::External => f.write_str("cannot bind by the client certificate (SASL EXTERNAL)"),
             Self::Search { base, filter, .. } => {
                 write!(f, "cannot search below \"{}\" with {}", line(base), line(filter))
             }
+            Self::Srv(domain) => write!(f, "cannot find the directory servers of {} in the DNS", line(domain)),
+            Self::Root => f.write_str("cannot read what the server offers (its root DSE)"),
+            Self::Ranges(dn) => write!(f, "cannot read all members of \"{}\"", line(dn)),
+            Self::Servers => f.write_str("no server can be read"),
             Self::Lookup => f.write_str("cannot look up the members of groups"),
+        }
+    }
+}
+
+impl LdapFailure {
+    /// Whether it is this server that is away, so that another may do.
+    pub(super) fn is_of_the_server(&self) -> bool {
+        match (&self.problem, &self.step) {
+            (Problem::CaFile { .. } | Problem::NoAuthorities(_) | Problem::ClientCertificate { .. }, _) => false,
+            (_, Step::Connect(_) | Step::StartTls(_))
+            | (Problem::Lost(_) | Problem::OperationTimeout { .. } | Problem::Malformed(_), _) => true,
+            // Busy, or unavailable.
+            (Problem::Answer(answer), _) => matches!(answer.code, 51 | 52),
+            _ => false,
         }
     }
 }
@@ -145,6 +174,22 @@ pub enum Problem {
          empty every room"
     )]
     NoPeople,
+    /// The DNS names no server.
+    #[error("{0}. Check srv, and the name service of this machine, or name the servers with url")]
+    NoServers(String),
+    /// None of several servers can be read; each with its reason.
+    #[error("{0}")]
+    Everywhere(String),
+    /// The files of a client certificate are of no use.
+    #[error("{key} {} is of no use: {cause}. Give PEM files with the certificate and its private key", path.display())]
+    ClientCertificate {
+        /// The key of the configuration.
+        key: &'static str,
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        cause: String,
+    },
     /// The filter of the configuration cannot be sent.
     #[error("the filter is no search filter (RFC 4515). Check it in the configuration")]
     Filter,
@@ -216,6 +261,9 @@ impl Answer {
             (2 | 53 | 1 | 52, Step::StartTls(_)) => {
                 "It may not offer StartTLS: use ldaps:// in url, or set up TLS at the server".into()
             }
+            (7 | 48 | 49, Step::External) => "It does not know the certificate, or for nobody here: check \
+                client_certificate_file, and how the server maps certificates to accounts"
+                .into(),
             (49, _) => "Bind name or password are wrong, or the account is locked: check bind_dn and bind_password \
                         (bind_password_file)"
                 .into(),

@@ -4,15 +4,17 @@ use std::collections::{BTreeSet, HashMap};
 
 use super::account::{self, State};
 use super::entry::Entry;
+use super::layout::Layout;
 use super::node::{GroupNode, Node, Person, Rest};
 use super::search::Lookup;
-use crate::config::LdapIdp;
+use super::sid;
+use crate::config::ForeignMembers;
 use crate::dn::Dn;
 use crate::printable::line;
 use crate::snapshot::Account;
 
 /// The object classes of groups that are found by looking up a member.
-const GROUP_CLASSES: [&str; 9] = [
+const GROUP_CLASSES: [&str; 10] = [
     "groupofnames",
     "groupofuniquenames",
     "groupofmembers",
@@ -22,6 +24,7 @@ const GROUP_CLASSES: [&str; 9] = [
     "ipausergroup",
     "nestedgroup",
     "groupofurls",
+    "ipaexternalgroup",
 ];
 
 /// Everything that is known of a directory: a graph whose nodes are names.
@@ -30,7 +33,7 @@ const GROUP_CLASSES: [&str; 9] = [
 /// `user_base` would need no lookups, but reads people that nobody asked for; lookups go out many at a time, each
 /// name once, and most directories need few of them.
 pub(super) struct Directory<'a> {
-    pub(super) idp: &'a LdapIdp,
+    pub(super) layout: &'a Layout,
     pub(super) wanted: &'a (dyn Fn(&str) -> bool + Sync),
     index: HashMap<Dn, usize>,
     pub(super) nodes: Vec<Node>,
@@ -38,6 +41,10 @@ pub(super) struct Directory<'a> {
     usernames: HashMap<String, Vec<usize>>,
     /// How many people have no name that a `memberUid` could be compared with.
     pub(super) nameless: usize,
+    /// Whose primary group has an `objectSid`.
+    primary: HashMap<Vec<u8>, Vec<usize>>,
+    /// How many people have a primary group that cannot be told.
+    pub(super) rootless: usize,
     pub(super) notices: BTreeSet<String>,
     /// What wanted groups reach, and what of that is not followed yet.
     reached: Vec<bool>,
@@ -46,14 +53,16 @@ pub(super) struct Directory<'a> {
 
 impl<'a> Directory<'a> {
     /// An empty directory; `wanted` tells the names of the groups that matter.
-    pub(super) fn new(idp: &'a LdapIdp, wanted: &'a (dyn Fn(&str) -> bool + Sync)) -> Self {
+    pub(super) fn new(layout: &'a Layout, wanted: &'a (dyn Fn(&str) -> bool + Sync)) -> Self {
         Self {
-            idp,
+            layout,
             wanted,
             index: HashMap::new(),
             nodes: Vec::new(),
             usernames: HashMap::new(),
             nameless: 0,
+            primary: HashMap::new(),
+            rootless: 0,
             notices: BTreeSet::new(),
             reached: Vec::new(),
             open: Vec::new(),
@@ -74,7 +83,7 @@ impl<'a> Directory<'a> {
     pub(super) fn add_groups(&mut self, entries: impl IntoIterator<Item = Entry>) -> Result<(), String> {
         for entry in entries {
             let at = self.enter(&entry)?;
-            let names = entry.texts(&self.idp.group_name_attribute).map(str::to_owned).collect();
+            let names = entry.texts(&self.layout.group_name_attribute).map(str::to_owned).collect();
             self.add_group(at, &entry, names);
         }
         let wanted =
@@ -85,19 +94,27 @@ impl<'a> Directory<'a> {
 
     fn add_person(&mut self, entry: &Entry) -> Result<(), String> {
         let at = self.enter(entry)?;
-        let state = account::state(entry, self.idp);
+        let state = account::state(entry, self.layout);
         let mut names: BTreeSet<String> = entry.texts("uid").map(str::to_lowercase).collect();
         let person = match state {
             State::Usable { username, standing } => {
                 names.insert(username.to_lowercase());
                 let account = Account { username, mxid: None, label: line(&entry.dn), standing };
-                Person::Usable { id: entry.id(&self.idp.id_attributes), account }
+                Person::Usable { id: entry.id(&self.layout.id_attributes), account }
             }
             State::Locked => Person::Locked,
             State::Unclear(reason) => Person::Unclear(reason),
         };
         if names.is_empty() {
             self.nameless += 1;
+        }
+        if self.layout.has_primary_groups() {
+            let own = entry.values("objectSid").first();
+            let id = entry.texts("primaryGroupID").next();
+            match own.zip(id).and_then(|(own, id)| sid::primary_group(own, id)) {
+                Some(group) => self.primary.entry(group).or_default().push(at),
+                None => self.rootless += 1,
+            }
         }
         for name in names {
             let whose = self.usernames.entry(name).or_default();
@@ -115,8 +132,8 @@ impl<'a> Directory<'a> {
     }
 
     fn add_group(&mut self, at: usize, entry: &Entry, names: BTreeSet<String>) {
-        let mut group = GroupNode { names, id: entry.id(&self.idp.id_attributes), ..GroupNode::default() };
-        for attribute in &self.idp.member_attributes {
+        let mut group = GroupNode { names, id: entry.id(&self.layout.id_attributes), ..GroupNode::default() };
+        for attribute in &self.layout.member_attributes {
             if entry.is_cut(attribute) {
                 group.flaws.insert(format!("the server sent only a part of {attribute}, as a range"));
             }
@@ -147,6 +164,25 @@ impl<'a> Directory<'a> {
                     }
                 }
             }
+        }
+        if self.layout.has_primary_groups() {
+            match entry.values("objectSid").first() {
+                Some(sid) => {
+                    group.has_sid = true;
+                    group.members.extend(self.primary.get(sid).into_iter().flatten());
+                }
+                None => {
+                    group.flaws.insert("it has no objectSid that can be read: whose primary group it is".into());
+                }
+            }
+        }
+        // Dynamic groups of OpenLDAP; a server that does not work the URL out hands it out alone (slapo-dynlist(5)).
+        let dynamic = !entry.values("memberURL").is_empty();
+        if dynamic && group.members.is_empty() && group.strangers.is_empty() {
+            group.flaws.insert("its members are those of a memberURL, which the server did not work out".into());
+        }
+        if !entry.values("ipaExternalMember").is_empty() && self.layout.foreign_members == ForeignMembers::Hold {
+            group.flaws.insert("it has external members (ipaExternalMember), whom this directory does not know".into());
         }
         let Some(node) = self.nodes.get_mut(at) else { return };
         if let Some(other) = node.group.take() {
@@ -239,11 +275,18 @@ impl<'a> Directory<'a> {
     /// An entry that neither search found: a group, or somebody whom the filter is there to leave out.
     fn add_found(&mut self, entry: &Entry) -> Result<usize, String> {
         let at = self.enter(entry)?;
-        let attributes = &self.idp.member_attributes;
+        let attributes = &self.layout.member_attributes;
         let is_group = entry.texts("objectClass").any(|class| GROUP_CLASSES.contains(&class.to_lowercase().as_str()))
             || attributes.iter().any(|attribute| !entry.values(attribute).is_empty() || entry.is_cut(attribute));
         if is_group {
             self.add_group(at, entry, BTreeSet::new());
+        } else if entry.texts("objectClass").any(|class| class.eq_ignore_ascii_case("foreignSecurityPrincipal"))
+            && self.layout.foreign_members == ForeignMembers::Hold
+        {
+            // MS-ADTS, section 6.1.1.4.10.
+            if let Some(node) = self.nodes.get_mut(at) {
+                node.rest = Rest::Unclear("is somebody of another forest (a foreign security principal)".into());
+            }
         } else if entry.values("objectClass").is_empty() {
             if let Some(node) = self.nodes.get_mut(at) {
                 node.rest = Rest::Unclear("has no objectClass that can be read".into());

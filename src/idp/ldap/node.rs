@@ -42,6 +42,8 @@ pub(super) struct GroupNode {
     pub(super) members: BTreeSet<usize>,
     /// Usernames that are nobody's.
     pub(super) strangers: BTreeSet<String>,
+    /// Whether it is somebody's primary group, as far as can be told.
+    pub(super) has_sid: bool,
     /// Why there may be more members.
     pub(super) flaws: BTreeSet<String>,
 }

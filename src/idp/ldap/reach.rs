@@ -81,6 +81,9 @@ impl Directory<'_> {
                     reasons.insert(format!("memberUid \"{stranger}\" may be somebody whose username cannot be read"));
                 }
             }
+            if node.group.as_ref().is_some_and(|group| group.has_sid) && self.rootless > 0 {
+                reasons.insert("it may be the primary group of somebody whose own cannot be read".into());
+            }
             let mut puzzle = |why: &str| {
                 unclear.insert(at);
                 reasons.insert(format!("\"{}\" {why}", line(&node.label)));
@@ -109,7 +112,7 @@ impl Directory<'_> {
         let shared: BTreeSet<String> =
             counts.iter().filter(|(_, count)| **count > 1).map(|(id, _)| (*id).to_owned()).collect();
         if !shared.is_empty() {
-            let attributes = self.idp.id_attributes.join(", ");
+            let attributes = self.layout.id_attributes.join(", ");
             self.notices.insert(format!(
                 "{} IDs belong to several entries ({}), whose names are used instead: {attributes} should have IDs that \
                  nobody shares",

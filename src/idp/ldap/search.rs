@@ -11,11 +11,11 @@ use tokio::time::timeout;
 use super::connect::Session;
 use super::entry::Entry;
 use super::error::{Answer, LdapFailure, NO_SUCH_OBJECT, Problem, Step};
+use super::layout::{PAGED_RESULTS, ROOT_ATTRIBUTES, Root};
 
 /// More than this is taken for a server that sends the same page for ever.
 const MOST_ENTRIES: usize = 5_000_000;
 const MOST_EMPTY_PAGES: usize = 1_000;
-const PAGED_RESULTS: &str = "1.2.840.113556.1.4.319";
 
 /// What a search found.
 #[derive(Debug, Default)]
@@ -38,10 +38,10 @@ pub(super) enum Lookup {
 }
 
 #[derive(Default)]
-struct Page {
-    entries: Vec<Entry>,
+pub(super) struct Page {
+    pub(super) entries: Vec<Entry>,
     references: usize,
-    result: Option<LdapResult>,
+    pub(super) result: Option<LdapResult>,
 }
 
 impl Session {
@@ -54,7 +54,9 @@ impl Session {
         let mut cookie = Vec::new();
         let problem = loop {
             let mut ldap = self.ldap.clone();
-            ldap.with_controls(RawControl::from(PagedResults { size: page_size, cookie }));
+            if self.pages {
+                ldap.with_controls(RawControl::from(PagedResults { size: page_size, cookie }));
+            }
             let page = match self.page(ldap, base, Scope::Subtree, filter, attributes, read).await {
                 Ok(page) => page,
                 Err(problem) => break problem,
@@ -65,7 +67,14 @@ impl Session {
             };
             read += page.entries.len();
             empty_pages = if page.entries.is_empty() { empty_pages + 1 } else { 0 };
-            found.entries.extend(page.entries);
+            let mut entries = page.entries;
+            let cut = entries.iter_mut().filter(|entry| attributes.iter().any(|attribute| entry.is_cut(attribute)));
+            for entry in cut {
+                if let Err(problem) = self.complete(entry, attributes).await {
+                    return Err(LdapFailure { step: Step::Ranges(entry.dn.clone()), problem });
+                }
+            }
+            found.entries.extend(entries);
             found.references += page.references;
             cookie = match next_cookie(&result.ctrls) {
                 Ok(cookie) => cookie,
@@ -90,7 +99,10 @@ impl Session {
         let mut entries = page.entries;
         match page.result {
             Some(result) if result.rc == 0 => Ok(match (entries.pop(), entries.is_empty()) {
-                (Some(entry), true) => Lookup::Found(Box::new(entry)),
+                (Some(mut entry), true) => {
+                    self.complete(&mut entry, attributes).await.map_err(failed)?;
+                    Lookup::Found(Box::new(entry))
+                }
                 _ => Lookup::Unclear("it may not be read".into()),
             }),
             Some(result) if result.rc == NO_SUCH_OBJECT => Ok(Lookup::NoSuchObject),
@@ -102,8 +114,25 @@ impl Session {
         }
     }
 
+    /// What the server says of itself. One that tells nothing, or nothing to this account, is none the worse for it.
+    pub(super) async fn root(&self) -> Result<Root, LdapFailure> {
+        let attributes = ROOT_ATTRIBUTES.map(String::from);
+        let page = self.page(self.ldap.clone(), "", Scope::Base, "(objectClass=*)", &attributes, 0).await;
+        let page = page.map_err(|problem| LdapFailure { step: Step::Root, problem })?;
+        Ok(page.entries.first().map(Root::of).unwrap_or_default())
+    }
+
+    /// Whether the schema has an object class (RFC 4512, section 4.1.1).
+    pub(super) async fn knows_class(&self, subschema: &str, class: &str) -> Result<bool, LdapFailure> {
+        let attributes = ["objectClasses".to_owned()];
+        let page = self.page(self.ldap.clone(), subschema, Scope::Base, "(objectClass=*)", &attributes, 0).await;
+        let page = page.map_err(|problem| LdapFailure { step: Step::Root, problem })?;
+        let name = format!("'{}'", class.to_lowercase());
+        Ok(page.entries.iter().any(|schema| schema.texts("objectClasses").any(|it| it.to_lowercase().contains(&name))))
+    }
+
     /// Sends one search and reads its whole answer.
-    async fn page(
+    pub(super) async fn page(
         &self,
         mut ldap: Ldap,
         base: &str,

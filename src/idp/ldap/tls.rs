@@ -9,8 +9,10 @@ use rustls::client::WebPkiServerVerifier;
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::crypto::{CryptoProvider, aws_lc_rs};
 use rustls::pki_types::pem::PemObject;
-use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
+use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime};
 use rustls::{CertificateError, ClientConfig, DigitallySignedStruct, Error, RootCertStore, SignatureScheme};
+
+use url::Url;
 
 use super::error::Problem;
 use crate::config::LdapIdp;
@@ -18,21 +20,45 @@ use crate::printable::line;
 
 /// The settings of TLS: the system's authorities and those of the file are trusted. With an address, the
 /// certificate must be for that instead of the name that the library passes on.
-pub(super) fn config(ca_file: Option<&Path>, address: Option<IpAddr>) -> Result<ClientConfig, Problem> {
+pub(super) fn config(idp: &LdapIdp, address: Option<IpAddr>) -> Result<ClientConfig, Problem> {
     // Named here, since a program in which two providers are compiled has no default.
     let provider = Arc::new(aws_lc_rs::default_provider());
-    let roots = Arc::new(roots(ca_file)?);
+    let roots = Arc::new(roots(idp.ca_file.as_deref())?);
     let tls = |error: &dyn std::error::Error| Problem::Tls(error.to_string());
     let builder = ClientConfig::builder_with_provider(Arc::clone(&provider))
         .with_safe_default_protocol_versions()
         .map_err(|error| tls(&error))?;
-    let Some(address) = address else {
-        return Ok(builder.with_root_certificates(roots).with_no_client_auth());
+    let builder = match address {
+        None => builder.with_root_certificates(roots),
+        Some(address) => {
+            let verifier = AddressVerifier::new(address, roots, provider).map_err(|error| tls(&error))?;
+            builder.dangerous().with_custom_certificate_verifier(Arc::new(verifier))
+        }
     };
-    let verifier = AddressVerifier::new(address, roots, provider).map_err(|error| tls(&error))?;
-    let mut config = builder.dangerous().with_custom_certificate_verifier(Arc::new(verifier)).with_no_client_auth();
-    config.enable_sni = false;
+    let mut config = match &idp.client_certificate {
+        None => builder.with_no_client_auth(),
+        Some((certificate, key)) => {
+            let chain = client_chain(certificate)?;
+            let useless = |error: &dyn std::error::Error| client_file("client_key_file", key, error);
+            let secret = PrivateKeyDer::from_pem_file(key).map_err(|error| useless(&error))?;
+            builder.with_client_auth_cert(chain, secret).map_err(|error| useless(&error))?
+        }
+    };
+    config.enable_sni = address.is_none();
     Ok(config)
+}
+
+fn client_chain(path: &Path) -> Result<Vec<CertificateDer<'static>>, Problem> {
+    let chain = CertificateDer::pem_file_iter(path).and_then(Iterator::collect::<Result<Vec<_>, _>>);
+    let chain = chain.map_err(|error| client_file("client_certificate_file", path, &error))?;
+    if chain.is_empty() {
+        return Err(client_file("client_certificate_file", path, &io::Error::other("there is no certificate in it")));
+    }
+    Ok(chain)
+}
+
+fn client_file(key: &'static str, path: &Path, error: &dyn std::error::Error) -> Problem {
+    Problem::ClientCertificate { key, path: path.to_owned(), cause: line(&error.to_string()) }
 }
 
 fn roots(ca_file: Option<&Path>) -> Result<RootCertStore, Problem> {
@@ -61,12 +87,10 @@ fn roots(ca_file: Option<&Path>) -> Result<RootCertStore, Problem> {
 }
 
 /// What a failed handshake comes from.
-pub(super) fn problem(error: &io::Error, host: &str, idp: &LdapIdp) -> Problem {
+pub(super) fn problem(error: &io::Error, host: &str, idp: &LdapIdp, url: &Url) -> Problem {
     let Some(tls) = error.get_ref().and_then(|inner| inner.downcast_ref::<Error>()) else {
         return match error.kind() {
-            io::ErrorKind::UnexpectedEof | io::ErrorKind::ConnectionReset if idp.url.scheme() == "ldaps" => {
-                Problem::NoTls
-            }
+            io::ErrorKind::UnexpectedEof | io::ErrorKind::ConnectionReset if url.scheme() == "ldaps" => Problem::NoTls,
             _ => Problem::Lost(line(&error.to_string())),
         };
     };

@@ -31,12 +31,15 @@ fn the_sample_for_ldap_is_accepted_and_means_the_same() {
     let toml = imported(&ldap_bot());
     let config = parsed(&toml).unwrap_or_else(|error| panic!("{error}\n{toml}"));
     let ldap = ldap_of(&toml);
-    assert_eq!((ldap.url.as_str(), ldap.starttls), ("ldap://ipa.example.com:389", true));
+    assert_eq!((ldap.urls[0].as_str(), ldap.starttls), ("ldap://ipa.example.com:389", true));
     assert_eq!(ldap.bind.unwrap().0, "uid=inviterbot,cn=sysaccounts,cn=etc,dc=example,dc=com");
     assert_eq!(ldap.group_base, "cn=groups,cn=accounts,dc=example,dc=com");
     assert_eq!(ldap.user_base, "cn=users,cn=accounts,dc=example,dc=com");
-    assert_eq!(ldap.user_filter, "(!(memberof=cn=company_employees,cn=groups,cn=accounts,dc=example,dc=com))");
-    assert_eq!(ldap.username_attribute, "uid");
+    assert_eq!(
+        ldap.user_filter.as_deref(),
+        Some("(!(memberof=cn=company_employees,cn=groups,cn=accounts,dc=example,dc=com))")
+    );
+    assert_eq!(ldap.username_attribute.as_deref(), Some("uid"));
     assert_eq!(config.idps[0].mxid_homeserver, "example.com");
     assert!(config.policy.cautious && config.policy.adopt && config.room.encryption);
     assert_eq!(config.room.history_visibility, Some(HistoryVisibility::Shared));
@@ -56,7 +59,7 @@ fn the_sample_for_room_mappings_is_accepted_and_means_the_same() {
     let ldap = ldap_of(&toml);
     assert_eq!(ldap.group_base, "cn=groups,dc=foo,dc=bar,dc=tld");
     assert_eq!(ldap.user_base, "cn=users,dc=foo,dc=bar,dc=tld");
-    assert_eq!(ldap.user_filter, "(objectClass=inetOrgPerson)");
+    assert_eq!(ldap.user_filter.as_deref(), Some("(objectClass=inetOrgPerson)"));
     assert!(config.policy.cautious, "the bot removed nobody");
     let aliases: Vec<&str> = config.rooms.iter().map(|room| room.alias.as_str()).collect();
     assert_eq!(aliases, ["#event-2026-group-1:matrix.server.tld", "#event-2027-group-1:matrix.server.tld"]);
@@ -161,7 +164,7 @@ fn the_address_of_the_directory_keeps_its_meaning() {
         let yaml = ldap_bot().replace("host: \"ipa.example.com\"", &format!("host: {host}"));
         let toml = imported(&yaml.replace("port: 389", &format!("port: {port}")));
         let ldap = ldap_of(&toml);
-        assert_eq!((ldap.url.as_str(), ldap.starttls), (url, starttls), "{host} {port}");
+        assert_eq!((ldap.urls[0].as_str(), ldap.starttls), (url, starttls), "{host} {port}");
         assert!(toml.contains("# CHANGED: the bot"), "the risk is named");
     }
 }
@@ -170,7 +173,7 @@ fn the_address_of_the_directory_keeps_its_meaning() {
 fn a_filter_of_several_parts_is_one_that_wants_all_of_them() {
     let toml =
         imported(&MAPPINGS_BOT.replace("(objectClass=inetOrgPerson)", "(objectClass=person)(employeeType=staff)"));
-    assert_eq!(ldap_of(&toml).user_filter, "(&(objectClass=person)(employeeType=staff))");
+    assert_eq!(ldap_of(&toml).user_filter.as_deref(), Some("(&(objectClass=person)(employeeType=staff))"));
 }
 
 #[test]

@@ -4,11 +4,15 @@
 #![allow(dead_code, unused_imports, reason = "each host of this module uses only a part of it")]
 
 pub mod account;
+pub mod double;
+pub mod ds389;
 pub mod federation;
 pub mod graph;
 pub mod inviter;
 pub mod recorder;
+pub mod samba;
 pub mod slapd;
 pub mod synapse;
 pub mod tls;
+pub mod tools;
 pub mod watchdog;

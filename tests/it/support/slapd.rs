@@ -30,6 +30,8 @@ pub struct SlapdOptions {
     pub require_tls: bool,
     /// Whether the overlay keeps `memberOf` of direct members.
     pub member_of: bool,
+    /// Lines of the global section of `slapd.conf`.
+    pub global_config: String,
     /// Lines that are appended to `slapd.conf`, in the section of the database.
     pub extra_config: String,
 }
@@ -279,6 +281,7 @@ fn configuration(folder: &Path, options: &SlapdOptions) -> String {
     let security = if options.require_tls { "security tls=1\n" } else { "" };
     // `prtotal` is the limit of a whole paged search; without it the first page is refused.
     let limit = options.size_limit.map_or("unlimited".to_owned(), |limit| limit.to_string());
+    let global = if options.global_config.is_empty() { "TLSVerifyClient never" } else { &options.global_config };
     let member_of = if options.member_of { "overlay memberof\n" } else { "" };
     format!(
         "\
@@ -294,7 +297,7 @@ moduleload dynlist
 TLSCACertificateFile {folder}/ca.pem
 TLSCertificateFile {folder}/server.pem
 TLSCertificateKeyFile {folder}/server.key
-TLSVerifyClient never
+{global}
 {security}access to attrs=userPassword by anonymous auth by * none
 access to * by dn.exact=\"{SERVICE_DN}\" read by * none
 database mdb

@@ -1,6 +1,6 @@
 //! A certificate authority of the tests' own.
 
-use std::{fs, path::Path, sync::OnceLock};
+use std::{fs, os::unix::fs::PermissionsExt as _, path::Path, sync::OnceLock};
 
 use rcgen::{
     BasicConstraints, Certificate, CertificateParams, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair,
@@ -47,10 +47,18 @@ impl Authority {
 
     /// Signs a certificate for a server on the loopback address.
     pub fn leaf(&self) -> Leaf {
-        let mut params = params("localhost", &["localhost", "127.0.0.1"]);
+        self.sign(params("localhost", &["localhost", "127.0.0.1"]), ExtendedKeyUsagePurpose::ServerAuth)
+    }
+
+    /// Signs a certificate for a client with this common name.
+    pub fn client(&self, name: &str) -> Leaf {
+        self.sign(params(name, &[]), ExtendedKeyUsagePurpose::ClientAuth)
+    }
+
+    fn sign(&self, mut params: CertificateParams, usage: ExtendedKeyUsagePurpose) -> Leaf {
         params.use_authority_key_identifier_extension = true;
         params.key_usages = vec![KeyUsagePurpose::DigitalSignature];
-        params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
+        params.extended_key_usages = vec![usage];
         let key = KeyPair::generate().expect("a key can be made");
         let certificate = params.signed_by(&key, &self.issuer).expect("the authority can sign");
         Leaf { certificate: certificate.pem(), key: key.serialize_pem() }
@@ -58,10 +66,21 @@ impl Authority {
 
     /// Writes `ca.pem`, `server.pem` and `server.key` into a folder.
     pub fn write_into(&self, folder: &Path) {
-        let leaf = self.leaf();
+        self.write(folder, self.leaf());
+    }
+
+    /// Likewise, for a server with other names.
+    pub fn write_for(&self, folder: &Path, hosts: &[&str]) {
+        self.write(folder, self.sign(params("localhost", hosts), ExtendedKeyUsagePurpose::ServerAuth));
+    }
+
+    fn write(&self, folder: &Path, leaf: Leaf) {
         for (name, content) in [("ca.pem", self.pem()), ("server.pem", leaf.certificate), ("server.key", leaf.key)] {
             fs::write(folder.join(name), content).expect("the folder is writable");
         }
+        // Samba takes no key that others may read.
+        let secret = fs::Permissions::from_mode(0o600);
+        fs::set_permissions(folder.join("server.key"), secret).expect("the folder is writable");
     }
 }
 

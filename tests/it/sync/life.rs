@@ -185,6 +185,11 @@ async fn one_room_can_be_asked_for_alone() {
     scene.people(&["alice"]).await;
     let inviter = scene.with_file(&[("ops", &["alice"]), ("dev", &["alice"])], "");
     run(&inviter, &["sync", "--room", &scene.alias("dev")]).await.success();
+    let other = scene.uid("ops");
+    assert!(
+        scene.recorder.requests().iter().all(|request| !request.path.contains(&other)),
+        "no other room is even read"
+    );
     assert_eq!(scene.me.resolve_alias(&scene.alias("ops")).await, None);
     assert_eq!(scene.roster("dev").await, ["alice invite 0"]);
     let unknown = run(&inviter, &["sync", "--room", &scene.alias("DEV")]).await.status(1);

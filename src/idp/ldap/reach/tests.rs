@@ -3,11 +3,12 @@ use std::path::Path;
 use proptest::prelude::*;
 
 use super::super::entry::Entry;
+use super::super::layout::{Kind, Layout};
 use super::super::search::Lookup;
 use super::*;
-use crate::config::{Config, IdpKind, LdapIdp};
+use crate::config::{Config, IdpKind};
 
-fn idp() -> LdapIdp {
+fn layout(kind: Kind) -> Layout {
     let text = r#"
         matrix.homeserver = "https://matrix.example.com"
         matrix.access_token = "x"
@@ -20,7 +21,7 @@ fn idp() -> LdapIdp {
         user_base = "ou=people"
     "#;
     match Config::parse(Path::new("x"), text).unwrap().idps.remove(0).kind {
-        IdpKind::Ldap(ldap) => *ldap,
+        IdpKind::Ldap(ldap) => Layout::of(&ldap, kind),
         IdpKind::Entra(_) | IdpKind::File(_) => panic!("not LDAP"),
     }
 }
@@ -35,9 +36,9 @@ fn group(cn: &str, members: &[&str]) -> Entry {
 
 /// The snapshot for groups whose names begin with `x`; names that the searches did not find are looked up in `others`.
 fn snapshot(people: Vec<Entry>, groups: Vec<Entry>, others: &[(&str, Lookup)]) -> Snapshot {
-    let idp = idp();
+    let layout = layout(Kind::Generic);
     let wanted = |name: &str| name.starts_with('x');
-    let mut directory = Directory::new(&idp, &wanted);
+    let mut directory = Directory::new(&layout, &wanted);
     directory.add_people(people).unwrap();
     directory.add_groups(groups).unwrap();
     loop {
@@ -76,9 +77,9 @@ fn groups_in_groups_are_followed_to_any_depth() {
 
 #[test]
 fn only_what_wanted_groups_reach_is_looked_up() {
-    let idp = idp();
+    let layout = layout(Kind::Generic);
     let wanted = |name: &str| name == "x";
-    let mut directory = Directory::new(&idp, &wanted);
+    let mut directory = Directory::new(&layout, &wanted);
     let groups = vec![group("x", &["cn=y", "cn=a"]), group("y", &["cn=A", "cn=b"]), group("z", &["cn=c"])];
     directory.add_people([person("alice")]).unwrap();
     directory.add_groups(groups).unwrap();

@@ -1,0 +1,126 @@
+//! How long it takes to read a large directory, against one or two `memberOf` searches per room, on the same slapd.
+//!
+//!     cargo run --release --example bench_ldap [PEOPLE [GROUPS]]
+
+#![allow(
+    unreachable_pub,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::print_stdout,
+    clippy::unused_self,
+    clippy::unwrap_used,
+    reason = "a measurement that cannot go on panics, and prints its figures"
+)]
+
+use std::path::Path;
+use std::process::Command;
+use std::time::Instant;
+
+use inviter::config::Config;
+use ldap3::{LdapConnAsync, LdapConnSettings, Scope, SearchEntry, ldap_escape};
+
+#[path = "../tests/it/support/mod.rs"]
+mod support;
+
+use support::slapd::{Slapd, SlapdOptions, group_dn};
+
+fn main() {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    if let [step, file] = arguments.as_slice()
+        && step == "read"
+    {
+        return read(file);
+    }
+    let number = |at: usize, default: usize| arguments.get(at).map_or(default, |text| text.parse().expect("a number"));
+    let (people, groups) = (number(0, 50_000), number(1, 2_000));
+
+    let options =
+        SlapdOptions { member_of: true, extra_config: "index memberOf eq\n".into(), ..SlapdOptions::default() };
+    let slapd = Slapd::start(&options);
+    let started = Instant::now();
+    load(&slapd, people, groups);
+    println!("{people} people and {groups} nested groups loaded: {:.1?}", started.elapsed());
+
+    let file = slapd.ca_file().with_file_name("inviter.toml");
+    std::fs::write(&file, configuration(&slapd)).expect("the folder is writable");
+    let itself = std::env::current_exe().expect("it has a file");
+    for _ in 0..3 {
+        let status = Command::new(&itself).arg("read").arg(&file).status().expect("it starts");
+        assert!(status.success());
+    }
+    runtime().block_on(one_by_one(&slapd, groups));
+}
+
+fn runtime() -> tokio::runtime::Runtime {
+    tokio::runtime::Builder::new_multi_thread().enable_all().build().expect("a runtime")
+}
+
+/// What `inviter` does. In a process of its own, for the memory that it takes.
+fn read(file: &str) {
+    let config = Config::load(Path::new(file), &[]).expect("the configuration is right");
+    let started = Instant::now();
+    let wanted = |name: &str| name.starts_with("xxx");
+    let snapshot = runtime().block_on(inviter::idp::fetch(&config.idps[0], &wanted)).expect("the directory is read");
+    let took = started.elapsed();
+    let members: usize = snapshot.groups.iter().map(|group| group.members.certain().len()).sum();
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let most = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap_or("unknown").trim();
+    println!(
+        "inviter: {took:.2?}, {most} at most: {} accounts, {} groups, {members} memberships through groups in groups",
+        snapshot.accounts.len(),
+        snapshot.groups.len()
+    );
+}
+
+/// What its predecessor did: for each room, a search for the members and one for the owners.
+async fn one_by_one(slapd: &Slapd, groups: usize) {
+    let (connection, mut ldap) =
+        LdapConnAsync::with_settings(LdapConnSettings::new(), &slapd.ldap_url()).await.expect("it answers");
+    ldap3::drive!(connection);
+    ldap.simple_bind(slapd.bind_dn(), slapd.password()).await.and_then(ldap3::LdapResult::success).expect("it binds");
+    let (started, mut members) = (Instant::now(), 0);
+    for number in 0..groups {
+        for suffix in ["", "_owners"] {
+            let group = group_dn(&format!("{}{suffix}", room(number)));
+            let filter = format!("(&(objectClass=person)(memberOf={}))", ldap_escape(group));
+            let found = ldap.search("ou=people,dc=example,dc=com", Scope::Subtree, &filter, ["uid"]).await;
+            let (entries, _) = found.and_then(ldap3::SearchResult::success).expect("it finds");
+            members += entries.into_iter().map(SearchEntry::construct).filter(|it| !it.attrs.is_empty()).count();
+        }
+    }
+    println!(
+        "two memberOf searches per room: {:.2?}, {} searches, {members} memberships, direct ones only",
+        started.elapsed(),
+        2 * groups
+    );
+}
+
+fn room(number: usize) -> String {
+    format!("xxxroom{number}xxxexample.com")
+}
+
+/// Each group has 30 people and two groups, in a tree whose root reaches everybody.
+fn load(slapd: &Slapd, people: usize, groups: usize) {
+    let uids: Vec<_> = (0..people).map(|number| format!("user{number:06}")).collect();
+    for uids in uids.chunks(10_000) {
+        slapd.people(&uids.iter().map(String::as_str).collect::<Vec<_>>());
+    }
+    let each = 30.max(people.div_ceil(groups));
+    for number in (0..groups).rev() {
+        let mut members: Vec<String> = (0..each).map(|at| uids[(number * each + at) % people].clone()).collect();
+        members.extend((2 * number + 1..=2 * number + 2).filter(|inner| *inner < groups).map(|at| group_dn(&room(at))));
+        slapd.group(&room(number), &members.iter().map(String::as_str).collect::<Vec<_>>());
+    }
+}
+
+fn configuration(slapd: &Slapd) -> String {
+    format!(
+        "[matrix]\nhomeserver = \"https://matrix.example.com\"\naccess_token = \"x\"\n[[idp]]\nname = \"corp\"\n\
+         type = \"ldap\"\nmxid_homeserver = \"example.com\"\nurl = {:?}\nca_file = \"{}\"\nbind_dn = {:?}\n\
+         bind_password = {:?}\ngroup_base = \"ou=groups,dc=example,dc=com\"\nuser_base = \"ou=people,dc=example,dc=com\"\n",
+        slapd.ldaps_url(),
+        slapd.ca_file().display(),
+        slapd.bind_dn(),
+        slapd.password()
+    )
+}

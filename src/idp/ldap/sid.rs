@@ -1,0 +1,30 @@
+//! Security identifiers of Active Directory.
+
+/// The `objectSid` of somebody's primary group: that of the domain is the same as their own, and `primaryGroupID` is
+/// what follows it (MS-DTYP, section 2.4.2.2; MS-SAMR, section 3.1.1.8.3). `None` if either is none.
+pub(super) fn primary_group(own: &[u8], primary_group_id: &str) -> Option<Vec<u8>> {
+    let relative: u32 = primary_group_id.trim().parse().ok()?;
+    let [1, count, ..] = own else { return None };
+    let domain = own.len().checked_sub(4)?;
+    if *count == 0 || own.len() != 8 + 4 * usize::from(*count) {
+        return None;
+    }
+    let mut sid = own.get(..domain)?.to_vec();
+    sid.extend(relative.to_le_bytes());
+    Some(sid)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_primary_group_is_in_the_domain_of_its_member() {
+        let own = [&[1, 2, 0, 0, 0, 0, 0, 5][..], &[21, 0, 0, 0], &[0x50, 4, 0, 0]].concat();
+        let group = [&[1, 2, 0, 0, 0, 0, 0, 5][..], &[21, 0, 0, 0], &[1, 2, 0, 0]].concat();
+        assert_eq!(primary_group(&own, "513"), Some(group));
+        assert_eq!(primary_group(&own, "many"), None);
+        assert_eq!(primary_group(&own[..11], "513"), None);
+        assert_eq!(primary_group(&[], "513"), None);
+    }
+}
