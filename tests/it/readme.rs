@@ -63,8 +63,10 @@ fn every_block_of_configuration_in_the_readme_is_read() {
     let mut blocks = 0;
     for block in readme.split("```toml\n").skip(1) {
         let block = block.split("```").next().unwrap().replace("\n   ", "\n");
-        let text =
-            block.replace("access_token_file = \"", "access_token = \"").replace("password_file = \"", "password = \"");
+        let text = block
+            .replace("access_token_file = \"", "access_token = \"")
+            .replace("password_file = \"", "password = \"")
+            .replace("secret_file = \"", "secret = \"");
         let text = match (text.contains("[matrix]"), text.contains("[[idp]]")) {
             (true, _) => text,
             (false, true) => format!("{MATRIX}{text}"),
