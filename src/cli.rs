@@ -189,7 +189,7 @@ pub struct SyncArgs {
     /// Only this room, and no other is even read; may be given several times
     #[arg(long = "room", value_name = "ALIAS", value_parser = parse_alias)]
     pub rooms: Vec<OwnedRoomAliasId>,
-    /// A value for the placeholder <1> of [[rooms]] that have no `for_each`; may be given several times
+    /// A value for the placeholder <1> in rooms that are described without `for_each`; may be given several times
     #[arg(long = "value", value_name = "VALUE")]
     pub values: Vec<String>,
     /// End with status 2 when changes are pending
