@@ -52,7 +52,7 @@ pub(super) async fn fetch(idp: &LdapIdp, wanted: &(dyn Fn(&str) -> bool + Sync))
                 return Ok(snapshot);
             }
             Err(failure) if failure.is_of_the_server() => {
-                tracing::warn!(%url, %failure, "this server cannot be read");
+                tracing::debug!(%url, %failure, "this server cannot be read");
                 passed.push((url, failure));
             }
             Err(failure) => return Err(failure),
