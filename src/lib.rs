@@ -16,6 +16,7 @@ pub mod list;
 pub mod manual;
 pub mod matrix;
 pub mod naming;
+mod place;
 pub mod plan;
 pub mod power;
 pub mod printable;

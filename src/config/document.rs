@@ -8,6 +8,8 @@ use serde::de::DeserializeOwned;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue, ValueDeserializer};
 
+use crate::place::{line_and_column, write_place};
+
 /// What is wrong with a configuration file, and where.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ConfigError {
@@ -36,14 +38,7 @@ impl ConfigError {
 
 impl fmt::Display for ConfigError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}", self.file.display())?;
-        if let Some((line, column)) = self.position {
-            write!(f, ":{line}:{column}")?;
-        }
-        f.write_str(": ")?;
-        if !self.key.is_empty() {
-            write!(f, "{}: ", self.key)?;
-        }
+        write_place(f, &self.file, self.position, &self.key)?;
         f.write_str(&self.message)
     }
 }
@@ -63,7 +58,7 @@ impl<'a> Document<'a> {
     pub(super) fn parse(path: &'a Path, text: &'a str) -> Result<Self, ConfigError> {
         let table = DeTable::parse(text).map_err(|error| ConfigError {
             file: path.to_owned(),
-            position: error.span().map(|span| position(text, span.start)),
+            position: error.span().map(|span| line_and_column(text, span.start)),
             key: String::new(),
             message: format!("this is no TOML: {}", error.message()),
         })?;
@@ -142,7 +137,7 @@ impl<'a> Document<'a> {
     }
 
     fn error(&self, offset: Option<usize>, key: String, message: String) -> ConfigError {
-        let position = offset.map(|offset| position(self.text, offset));
+        let position = offset.map(|offset| line_and_column(self.text, offset));
         ConfigError { file: self.path.to_owned(), position, key, message }
     }
 }
@@ -197,10 +192,4 @@ fn dotted<S: AsRef<str>>(path: &[S]) -> String {
         }
     }
     text
-}
-
-fn position(text: &str, offset: usize) -> (usize, usize) {
-    let before = text.get(..offset).unwrap_or(text);
-    let line_start = before.rfind('\n').map_or(0, |newline| newline + 1);
-    (before.matches('\n').count() + 1, before[line_start..].chars().count() + 1)
 }

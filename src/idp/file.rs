@@ -11,6 +11,7 @@ use serde_json::value::RawValue;
 use toml::Spanned;
 
 use crate::config::FileIdp;
+use crate::place::{line_and_column, write_place};
 use crate::printable::line;
 use crate::snapshot::{Account, Group, Members, Snapshot, SourceId, Standing};
 
@@ -28,11 +29,8 @@ pub struct FileError {
 
 impl fmt::Display for FileError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}", self.file.display())?;
-        if let Some((line, column)) = self.position {
-            write!(f, ":{line}:{column}")?;
-        }
-        write!(f, ": {}", line(&self.message))
+        write_place(f, &self.file, self.position, "")?;
+        f.write_str(&line(&self.message))
     }
 }
 
@@ -132,11 +130,11 @@ pub(super) fn read(idp: &FileIdp, wanted: &dyn Fn(&str) -> bool) -> Result<Snaps
 
 fn parse(path: &Path, text: &str) -> Result<Vec<Checked>, FileError> {
     let error = |position, message| FileError { file: path.to_owned(), position, message };
-    let unchecked = |(offset, message)| error(Some(position(text, offset)), message);
+    let unchecked = |(offset, message)| error(Some(line_and_column(text, offset)), message);
     match path.extension().and_then(|ending| ending.to_str()).map(str::to_ascii_lowercase).as_deref() {
         Some("toml") => {
             let contents = toml::from_str::<Contents<Spanned<String>>>(text).map_err(|cause| {
-                let position = cause.span().map(|span| position(text, span.start));
+                let position = cause.span().map(|span| line_and_column(text, span.start));
                 error(position, cause.message().to_owned())
             })?;
             check(&contents, text).map_err(unchecked)
@@ -176,13 +174,6 @@ fn snapshot(rooms: Vec<Checked>, wanted: &dyn Fn(&str) -> bool) -> Snapshot {
 
 fn account(name: &str) -> Account {
     Account { username: name.to_owned(), mxid: None, label: line(name), standing: Standing::Active }
-}
-
-/// Line and column of an offset, both from 1.
-fn position(text: &str, offset: usize) -> (usize, usize) {
-    let before = text.get(..offset).unwrap_or(text);
-    let line_start = before.rfind('\n').map_or(0, |newline| newline + 1);
-    (before.matches('\n').count() + 1, before.get(line_start..).unwrap_or_default().chars().count() + 1)
 }
 
 #[cfg(test)]

@@ -16,6 +16,8 @@ use std::path::{Path, PathBuf};
 use section::Section;
 use yaml::Place;
 
+use crate::place::write_place;
+
 /// Why a configuration cannot be imported, and where in it. It never quotes a value that may be a secret.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ImportError {
@@ -36,14 +38,7 @@ impl ImportError {
 
 impl fmt::Display for ImportError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}", self.file.display())?;
-        if let Some((line, column)) = self.position {
-            write!(f, ":{line}:{column}")?;
-        }
-        f.write_str(": ")?;
-        if !self.key.is_empty() {
-            write!(f, "{}: ", self.key)?;
-        }
+        write_place(f, &self.file, self.position, &self.key)?;
         f.write_str(&self.message)
     }
 }
