@@ -222,7 +222,7 @@ impl Orphaned {
             room_id: room.id.to_string(),
             alias: room.canonical_alias.as_ref().map(ToString::to_string),
             name: room.name.clone(),
-            groups: groups(stamp),
+            groups: groups(&stamp.groups),
             members: room.members.values().filter(|member| member.membership == Membership::Join).count(),
             successor: successor.map(|(alias, _)| alias.to_string()),
         })

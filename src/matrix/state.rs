@@ -56,6 +56,7 @@ pub(crate) fn joined_room(id: OwnedRoomId, me: &UserId, events: &[Value]) -> Res
         in_directory: None,
         encrypted: text("m.room.encryption", "algorithm").is_some(),
         replaced_by,
+        orphaned_since: state.get(STAMP_TYPE, me.as_str()).and_then(orphaned_since),
         stamp: state.get(STAMP_TYPE, me.as_str()).and_then(|event| stamp(event.content)),
         released: state.get(STAMP_TYPE, me.as_str()).is_some_and(|event| event.content.is_empty()),
         members,
@@ -65,6 +66,12 @@ pub(crate) fn joined_room(id: OwnedRoomId, me: &UserId, events: &[Value]) -> Res
 /// The mark of `inviter`, if this is one.
 pub(crate) fn stamp(content: &Object) -> Option<Stamp> {
     serde_json::from_value(Value::Object(content.clone())).ok()
+}
+
+/// Since when a room bears the mark of an orphaned one. A time that is none does not count as long ago.
+fn orphaned_since(event: Event<'_>) -> Option<u64> {
+    stamp(event.content).filter(|stamp| stamp.orphaned)?;
+    event.whole.get("origin_server_ts")?.as_u64()
 }
 
 /// The membership that the content of an `m.room.member` event gives.
