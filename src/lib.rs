@@ -194,18 +194,21 @@ fn decide(config: &Config, args: &SyncArgs, desired: &Desired, actual: &Actual) 
         percent_from: config.policy.max_orphans_percent_from,
         allowed: args.allow_orphans,
     };
-    let plan = plan::compute(desired, actual, &policy);
+    let mut plan = plan::compute(desired, actual, &policy);
     let mut refusals = plan::guard(&plan, &limits);
     if let Orphans::Empty { marks, .. } = &mut policy.orphans {
         let refusal = plan::guard_orphans(&plan, &orphan_limits);
         *marks = refusal.is_none();
         refusals.extend(refusal);
     }
-    if refusals.is_empty() {
-        return (plan, refusals);
+    if !refusals.is_empty() {
+        policy.removals = Removals::Refused;
+        plan = plan::compute(desired, actual, &policy);
     }
-    policy.removals = Removals::Refused;
-    (plan::compute(desired, actual, &policy), refusals)
+    if policy.orphans == Orphans::Report {
+        plan.warnings.extend(plan::doubtful_share(&plan, &orphan_limits));
+    }
+    (plan, refusals)
 }
 
 fn policy(config: &Config, args: &SyncArgs) -> Policy {

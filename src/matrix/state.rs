@@ -245,6 +245,21 @@ mod tests {
     }
 
     #[test]
+    fn the_time_of_a_mark_counts_if_it_says_orphaned_and_is_one() {
+        let since = |content: Value, time: Value| {
+            let mut event = event(STAMP_TYPE, "@me:x", content);
+            event["origin_server_ts"] = time;
+            read(&[event]).orphaned_since
+        };
+        let orphaned = json!({ "groups": [], "orphaned": true });
+        assert_eq!(since(orphaned.clone(), json!(7)), Some(7));
+        for time in [json!("7"), json!(-7), json!(null)] {
+            assert_eq!(since(orphaned.clone(), time), None);
+        }
+        assert_eq!(since(json!({ "groups": [] }), json!(7)), None);
+    }
+
+    #[test]
     fn who_made_the_room_depends_on_its_version() {
         let (founder, named) = (user_id!("@founder:x"), user_id!("@named:x"));
         let power = |create: Value| read_with(create, &[]).unwrap().power;

@@ -24,7 +24,7 @@ use crate::power::{PermissionKey, Power};
 pub use compute::{Policy, Removals, RenamedAlias, compute};
 pub use find::{asked_for, needs_others, report_room, unread};
 pub use guard::{Limits, Refusal, guard};
-pub use orphans::{Doubt, Orphan, OrphanLimits, Orphans, guard_orphans};
+pub use orphans::{Doubt, Orphan, OrphanLimits, Orphans, doubtful_share, guard_orphans};
 
 /// All that a run would do.
 #[derive(Debug, Clone, Default, PartialEq)]

@@ -11,7 +11,7 @@ use matrix_sdk::ruma::{OwnedRoomAliasId, OwnedRoomId, RoomAliasId, UserId};
 use wildmatch::WildMatch;
 
 use super::compute::{Policy, RoomPlanner};
-use super::show::moment;
+pub(crate) use super::show::moment;
 use super::{Change, Plan, Refusal, RoomPlan};
 use crate::actual::{Actual, ActualRoom, JoinedRoom, STAMP_TYPE, Stamp, StampedGroup};
 use crate::desired::{CONFIGURATION, Desired, DesiredRoom};
@@ -104,7 +104,7 @@ pub struct OrphanLimits {
 
 /// Why it is not known that a room is orphaned which nobody names; nothing if it is.
 #[must_use]
-pub fn doubts(room: &JoinedRoom, stamp: &Stamp, desired: &Desired) -> BTreeSet<Doubt> {
+pub(crate) fn doubts(room: &JoinedRoom, stamp: &Stamp, desired: &Desired) -> BTreeSet<Doubt> {
     let mut doubts: BTreeSet<Doubt> = stamp.groups.iter().filter_map(|group| doubt(group, desired)).collect();
     if stamp.groups.is_empty() {
         doubts.insert(Doubt::NoGroup);
@@ -224,6 +224,17 @@ fn label(room: &JoinedRoom, desired: &Desired, me: &UserId) -> Option<OwnedRoomA
 /// How many people a plan removes from orphaned rooms.
 pub(super) fn kicks(plan: &Plan) -> u64 {
     plan.orphans.iter().map(|orphan| orphan.plan.kicks().count() as u64).sum()
+}
+
+/// What is told of many orphaned rooms where none is marked, so that nobody knows which of them are new.
+#[must_use]
+pub fn doubtful_share(plan: &Plan, limits: &OrphanLimits) -> Option<String> {
+    match guard_orphans(plan, limits)? {
+        Refusal::Orphaned { rooms, of, .. } => {
+            Some(format!("{rooms} of {of} rooms are orphaned: is it right that all their groups are gone?"))
+        }
+        _ => None,
+    }
 }
 
 /// Whether too many rooms become orphaned at once: those that are not marked so far, among all that there are. All rooms
