@@ -173,7 +173,7 @@ fn doubts() -> Vec<(Doubt, fn(&mut World))> {
         }),
         (Doubt::NotConfigured { idp: corp() }, |world| drop(world.desired.idps.remove("corp"))),
         (Doubt::GroupIsThere(StampedGroup { idp: corp(), id: "id-of-ops".into() }), |world| {
-            world.corp().groups.insert("id-of-ops".into());
+            world.corp().groups.extend(["id-of-ops".into()]);
         }),
         (Doubt::IsDescribed, |world| world.desired.open_rooms.push("#o*s:example.com".into())),
     ]
@@ -208,7 +208,7 @@ fn a_doubt_leaves_the_room_as_it_is() {
         ]
     );
     assert_eq!(
-        told(|world| drop(world.corp().groups.insert("id-of-ops".into()))),
+        told(|world| world.corp().groups.extend(["id-of-ops".into()])),
         [
             "! warning: no group or entry stands for this room, which is left as it is: its group corp id-of-ops is there \
           still; \"ops\"; 2 managed members"

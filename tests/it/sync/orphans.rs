@@ -99,6 +99,8 @@ async fn rooms_that_all_become_orphaned_at_once_are_not_marked() {
     let room = scene.room("ops").await;
     scene.write_rooms(&inviter, &[]);
     scene.recorder.clear();
+    let told = run(&scene.with_file(&[], ""), &["sync", "--kick"]).await.success();
+    assert!(told.stdout.contains("warning: 1 of 1 rooms are orphaned: is it right"), "{told}");
     let refused = run(&inviter, &["sync", "--kick"]).await.status(4);
     assert!(refused.stdout.contains("all 1 rooms would become orphaned at once"), "{refused}");
     assert_eq!(scene.recorder.writes(), []);
@@ -124,9 +126,11 @@ async fn a_directory_that_does_not_answer_or_shows_no_group_orphans_nothing() {
     let nothing = run(&inviter, &["sync", "--kick"]).await.success();
     assert!(summary(&nothing).starts_with("1 room: nothing to do"), "{nothing}");
     scene.add_group(&slapd, &scene.group("other"), &[]);
+    let control = run(&inviter, &["sync", "--kick", "--dry-run"]).await.success();
+    assert!(control.stdout.contains("~ mark the room as orphaned"), "{control}");
     drop(slapd);
     let down = run(&inviter, &["sync", "--kick"]).await.status(3);
-    assert!(!down.stdout.contains("orphan"), "{down}");
+    assert!(!down.stdout.contains("orphaned") && !down.stdout.contains(&scene.alias("ops")), "{down}");
     assert_eq!(scene.recorder.writes(), []);
     assert_eq!(scene.roster("ops").await, ["alice invite 0"]);
 }
