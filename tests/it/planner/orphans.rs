@@ -163,8 +163,11 @@ fn a_group_that_comes_back_brings_the_same_people_back() {
     assert!(world.plan().orphans.is_empty());
 }
 
+/// Something that happens to a world.
+type Turn = fn(&mut World);
+
 /// Each way in which a room that nobody names is not known to be orphaned.
-fn doubts() -> Vec<(Doubt, fn(&mut World))> {
+fn doubts() -> Vec<(Doubt, Turn)> {
     let corp = || "corp".to_owned();
     vec![
         (Doubt::Unread { idp: corp() }, |world| world.desired.lose("corp", "it is down")),
@@ -195,7 +198,7 @@ fn a_doubt_leaves_the_room_as_it_is() {
         let expected = Change::Stamp(stamp("ops"));
         assert_eq!(takes_away.collect::<Vec<_>>(), if ignorant { vec![] } else { vec![&expected] }, "{doubt:?}");
     }
-    let told = |bring_about: fn(&mut World)| {
+    let told = |bring_about: Turn| {
         let mut world = emptying();
         bring_about(&mut world);
         told(&world.plan())
