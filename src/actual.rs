@@ -98,6 +98,9 @@ pub struct JoinedRoom {
     pub replaced_by: Option<String>,
     /// The mark of `inviter`, if the room bears it.
     pub stamp: Option<Stamp>,
+    /// Since when the mark says that the room is orphaned, if it does: in milliseconds since 1970, by the clock of the
+    /// homeserver (`origin_server_ts` of the event); nobody but the account and its homeserver can write it.
+    pub orphaned_since: Option<u64>,
     /// Whether the room bore the mark once, and it was taken away: the state event is there, and empty.
     pub released: bool,
 }
@@ -141,6 +144,17 @@ pub enum Membership {
 pub struct Stamp {
     /// The groups that the room stands for.
     pub groups: BTreeSet<StampedGroup>,
+    /// Whether all these groups were gone when the mark was written. The time of the event tells since when.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub orphaned: bool,
+}
+
+impl Stamp {
+    /// Whether two marks are for the same groups, orphaned or not.
+    #[must_use]
+    pub fn is_for_same(&self, other: &Self) -> bool {
+        self.groups == other.groups
+    }
 }
 
 /// A group in a [`Stamp`].

@@ -198,6 +198,9 @@ pub struct SyncArgs {
     /// Let up to N kicks pass the guard in this run
     #[arg(long, value_name = "N")]
     pub allow_kicks: Option<u64>,
+    /// Let up to N rooms become orphaned at once
+    #[arg(long, value_name = "N")]
+    pub allow_orphans: Option<u64>,
 }
 
 impl SyncArgs {

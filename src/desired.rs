@@ -12,6 +12,9 @@ use crate::naming::{self, GroupName};
 use crate::power::MODERATOR;
 use crate::snapshot::{Account, Group, Members, Snapshot, SourceId, Standing};
 
+/// What stands for the identity provider of a room, or of a member, that the configuration alone names.
+pub const CONFIGURATION: &str = "configuration";
+
 /// All rooms that the identity providers name.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Desired {
@@ -21,6 +24,23 @@ pub struct Desired {
     pub warnings: BTreeSet<String>,
     /// The identity providers that could not be read, and why.
     pub unread: BTreeMap<String, String>,
+    /// What the identity providers that could be read have in all.
+    pub idps: BTreeMap<String, Answered>,
+    /// The aliases of rooms that are described for values that only the command line gives: patterns with `*`.
+    pub open_rooms: Vec<String>,
+    /// Whether only some rooms were asked for.
+    pub is_restricted: bool,
+}
+
+/// What an identity provider has in all, apart from who is in its groups.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Answered {
+    /// The homeserver whose users it speaks for.
+    pub server: OwnedServerName,
+    /// All groups that it is known to have, those that stand for no room among them, as [`StampedGroup::id`] has them.
+    pub groups: BTreeSet<String>,
+    /// Why there may be more groups, if so.
+    pub more_groups: Option<String>,
 }
 
 /// A room as the identity providers want it.
@@ -126,10 +146,11 @@ impl Desired {
     /// # Errors
     /// When two accounts of one identity provider come out as the same Matrix user.
     pub fn build(config: &Config, snapshots: &[Snapshot]) -> Result<Self, DesiredError> {
-        let mut desired = Self::default();
+        let mut desired = Self { open_rooms: config.open_rooms.clone(), ..Self::default() };
         let mut found: BTreeSet<&RoomGroup> = BTreeSet::new();
         for (idp, snapshot) in config.idps.iter().zip(snapshots) {
             desired.warnings.extend(snapshot.notices.iter().map(|notice| format!("{}: {notice}", idp.name)));
+            desired.idps.insert(idp.name.clone(), Answered::of(idp, snapshot));
             let groups = RoomGroups::sort(config, idp, snapshot, &mut desired.warnings);
             let users = user_ids(config, idp, snapshot, &groups.reached(), &mut desired.warnings)?;
             let merge = |alias: &OwnedRoomAliasId| {
@@ -171,6 +192,7 @@ impl Desired {
             room.incomplete.insert(format!("{idp} could not be read"));
             room.unread.insert(idp.to_owned());
         }
+        self.idps.remove(idp);
         self.unread.insert(idp.to_owned(), reason.to_owned());
     }
 
@@ -193,9 +215,26 @@ impl Desired {
         }
         if !aliases.is_empty() {
             self.rooms.retain(|alias, _| aliases.contains(alias));
+            self.is_restricted = true;
         }
         Ok(())
     }
+}
+
+impl Answered {
+    fn of(idp: &Idp, snapshot: &Snapshot) -> Self {
+        let groups = snapshot.groups.iter().map(|group| stamped(idp, group).id);
+        Self {
+            server: idp.mxid_homeserver.clone(),
+            groups: groups.chain(snapshot.other_groups.iter().cloned()).collect(),
+            more_groups: snapshot.more_groups.clone(),
+        }
+    }
+}
+
+/// What the mark of a room says of a group.
+fn stamped(idp: &Idp, group: &Group) -> StampedGroup {
+    StampedGroup { idp: idp.name.clone(), id: group.id.clone().unwrap_or_else(|| group.name.clone()) }
 }
 
 impl DesiredRoom {
@@ -208,10 +247,10 @@ impl DesiredRoom {
         for (user, level) in &room.members {
             let member = self.members.entry(user.clone()).or_default();
             member.level = member.level.max(*level);
-            member.via.insert(Via { idp: "configuration".into(), group: "[[rooms]] members".into() });
+            member.via.insert(Via { idp: CONFIGURATION.into(), group: "[[rooms]] members".into() });
         }
         if self.stamp.groups.is_empty() {
-            self.stamp.groups.insert(StampedGroup { idp: "configuration".into(), id: room.alias.to_string() });
+            self.stamp.groups.insert(StampedGroup { idp: CONFIGURATION.into(), id: room.alias.to_string() });
         }
         self.described = Described {
             is_listed: true,
@@ -374,7 +413,7 @@ impl Merge<'_> {
             }
         }
         let Some(group) = groups.members.first() else { return };
-        room.stamp.groups.insert(self.stamp(group));
+        room.stamp.groups.insert(stamped(self.idp, group));
         self.members(group, None, room);
         if let Some(owners) = &group.owners {
             self.owners(group, group, owners, room);
@@ -394,12 +433,8 @@ impl Merge<'_> {
             ));
         }
         let Some(group) = groups.first() else { return };
-        room.stamp.groups.insert(self.stamp(group));
+        room.stamp.groups.insert(stamped(self.idp, group));
         self.members(group, reference.level, room);
-    }
-
-    fn stamp(&self, group: &Group) -> StampedGroup {
-        StampedGroup { idp: self.idp.name.clone(), id: group.id.clone().unwrap_or_else(|| group.name.clone()) }
     }
 
     fn members(&self, group: &Group, level: Option<i64>, room: &mut DesiredRoom) {

@@ -44,7 +44,7 @@ use crate::desired::Desired;
 use crate::idp::IdpError;
 use crate::matrix::{Reader, Session};
 use crate::naming::GroupName;
-use crate::plan::{Change, Limits, Plan, Policy, Refusal, Removals, RenamedAlias};
+use crate::plan::{Change, Limits, OrphanLimits, Orphans, Plan, Policy, Refusal, Removals, RenamedAlias};
 use crate::report::{Report, Status};
 use crate::snapshot::Snapshot;
 use crate::watch::{Unwatched, Watch};
@@ -189,13 +189,26 @@ fn decide(config: &Config, args: &SyncArgs, desired: &Desired, actual: &Actual) 
         percent_from: config.policy.max_kicks_percent_from,
         allowed: args.allow_kicks,
     };
-    let plan = plan::compute(desired, actual, &policy);
-    let refusals = plan::guard(&plan, &limits);
-    if refusals.is_empty() {
-        return (plan, refusals);
+    let orphan_limits = OrphanLimits {
+        max_percent: config.policy.max_orphans_percent.into(),
+        percent_from: config.policy.max_orphans_percent_from,
+        allowed: args.allow_orphans,
+    };
+    let mut plan = plan::compute(desired, actual, &policy);
+    let mut refusals = plan::guard(&plan, &limits);
+    if let Orphans::Empty { marks, .. } = &mut policy.orphans {
+        let refusal = plan::guard_orphans(&plan, &orphan_limits);
+        *marks = refusal.is_none();
+        refusals.extend(refusal);
     }
-    policy.removals = Removals::Refused;
-    (plan::compute(desired, actual, &policy), refusals)
+    if !refusals.is_empty() {
+        policy.removals = Removals::Refused;
+        plan = plan::compute(desired, actual, &policy);
+    }
+    if policy.orphans == Orphans::Report {
+        plan.warnings.extend(plan::doubtful_share(&plan, &orphan_limits));
+    }
+    (plan, refusals)
 }
 
 fn policy(config: &Config, args: &SyncArgs) -> Policy {
@@ -209,6 +222,10 @@ fn policy(config: &Config, args: &SyncArgs) -> Policy {
         adopt: config.policy.adopt,
         now: SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, milliseconds),
         reinvite_after: milliseconds(config.policy.reinvite_after),
+        orphans: match config.policy.orphans {
+            config::Orphans::Report => Orphans::Report,
+            config::Orphans::Empty => Orphans::Empty { grace: milliseconds(config.policy.orphan_grace), marks: true },
+        },
         protected: config.policy.protected_users.iter().map(|pattern| WildMatch::new(pattern)).collect(),
     }
 }

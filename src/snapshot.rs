@@ -16,6 +16,11 @@ pub struct Snapshot {
     pub accounts: BTreeMap<SourceId, Account>,
     /// The groups whose names may stand for rooms, in any order.
     pub groups: Vec<Group>,
+    /// The identities of groups that were seen and that nobody asked for, by the ID or, where there is none, the name: a
+    /// group that is among them stands for no room, and is not gone.
+    pub other_groups: BTreeSet<SourceId>,
+    /// Why there may be more groups than these, if so; a group that is not there is then not known to be gone.
+    pub more_groups: Option<String>,
     /// What a person should know about this answer, a sentence each.
     pub notices: BTreeSet<String>,
 }

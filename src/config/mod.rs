@@ -18,7 +18,7 @@ pub use document::ConfigError;
 pub use idp::{Credential, EntraIdp, FileIdp, ForeignMembers, Guests, Idp, IdpKind, LdapIdp, Lockout, Schema, Srv};
 pub(crate) use idp::{is_attribute_name, is_search_filter};
 pub use matrix::Matrix;
-pub use policy::{OwnersOutside, Policy, RenamedRooms};
+pub use policy::{Orphans, OwnersOutside, Policy, RenamedRooms};
 pub use report::Report;
 pub use room::{HistoryVisibility, RoomSettings};
 pub use rooms::{ExplicitRoom, Overrides, RoomGroup};
@@ -39,6 +39,8 @@ pub struct Config {
     pub room: RoomSettings,
     /// The rooms that are described one by one.
     pub rooms: Vec<ExplicitRoom>,
+    /// The aliases of rooms that are described for values of the command line: patterns with `*` for such a value.
+    pub open_rooms: Vec<String>,
     /// Who is told of what a run did.
     pub report: Report,
     /// Usernames, in lower case, and the localpart or user ID that such an account has always had.
@@ -87,13 +89,13 @@ impl Config {
         let policy = document.section::<Policy>("policy")?.unwrap_or_default();
         let room = document.section::<RoomSettings>("room")?.unwrap_or_default();
         let names: Vec<&str> = idps.iter().map(|idp| idp.name.as_str()).collect();
-        let rooms = rooms::read(&mut document, &names, values)?;
+        let (rooms, open_rooms) = rooms::read(&mut document, &names, values)?;
         let report = document.section::<Report>("report")?.unwrap_or_default();
         let renamed_users = document.section::<BTreeMap<String, String>>("renamed_users")?.unwrap_or_default();
         let renamed_users =
             renamed(&renamed_users).map_err(|(key, message)| document.error_at(&["renamed_users", &key], message))?;
         document.finish(&["matrix", "idp", "policy", "room", "rooms", "report", "renamed_users"])?;
-        Ok(Self { matrix, idps, policy, room, rooms, report, renamed_users })
+        Ok(Self { matrix, idps, policy, room, rooms, open_rooms, report, renamed_users })
     }
 
     /// Whether a group of this name in an identity provider is one of a room that is described one by one.

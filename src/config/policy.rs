@@ -21,6 +21,15 @@ pub struct Policy {
     pub adopt: bool,
     /// What becomes of the old alias of a room whose group was renamed.
     pub renamed_rooms: RenamedRooms,
+    /// What becomes of rooms that bear the mark and whose groups are gone.
+    pub orphans: Orphans,
+    /// How long a room is marked as orphaned before its people are removed.
+    #[serde(deserialize_with = "duration")]
+    pub orphan_grace: Duration,
+    /// The largest share of the rooms that may become orphaned at once, in percent.
+    pub max_orphans_percent: u8,
+    /// The number of rooms below which `max_orphans_percent` does not count.
+    pub max_orphans_percent_from: u64,
     /// The most kicks that one run may make.
     pub max_kicks: u64,
     /// The largest share of a room's, and of all rooms', managed members that one run may kick, in percent.
@@ -38,6 +47,10 @@ impl Default for Policy {
             owners_outside_group: OwnersOutside::Ignore,
             adopt: false,
             renamed_rooms: RenamedRooms::KeepAlias,
+            orphans: Orphans::Report,
+            orphan_grace: Duration::from_hours(7 * 24),
+            max_orphans_percent: 20,
+            max_orphans_percent_from: 10,
             max_kicks: 50,
             max_kicks_percent: 30,
             max_kicks_percent_from: 10,
@@ -63,6 +76,16 @@ pub enum RenamedRooms {
     KeepAlias,
     /// It is taken away.
     DropAlias,
+}
+
+/// What becomes of rooms that bear the mark and whose groups are gone.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Orphans {
+    /// They are told of, and left as they are.
+    Report,
+    /// They are marked, and their people are removed after [`Policy::orphan_grace`].
+    Empty,
 }
 
 /// A duration as a person writes it: `90s`, `24h`, `1day 6h`.

@@ -165,13 +165,15 @@ fn level<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<i64>, D::E
 }
 
 /// Reads the entries. One with the placeholder stands for a room for each value of its `for_each`, or of `values` if it
-/// has none; without either it stands for no room.
+/// has none; without either it stands for no room. Entries whose values come from the command line are told as well, by
+/// the pattern of their aliases: a room of another value than those of this run is none that nobody describes.
 pub(super) fn read(
     document: &mut Document<'_>,
     idps: &[&str],
     values: &[String],
-) -> Result<Vec<ExplicitRoom>, ConfigError> {
+) -> Result<(Vec<ExplicitRoom>, Vec<String>), ConfigError> {
     let mut rooms: Vec<ExplicitRoom> = Vec::new();
+    let mut open = Vec::new();
     for (index, table) in document.tables("rooms")?.into_iter().enumerate() {
         let at = index.to_string();
         let raw: Raw = document.read(table)?;
@@ -186,7 +188,10 @@ pub(super) fn read(
         let values = match (has_placeholder, raw.for_each.is_empty()) {
             (false, _) => &[String::new()][..],
             (true, false) => &raw.for_each,
-            (true, true) => values,
+            (true, true) => {
+                open.push(raw.alias.replace(PLACEHOLDER, "*"));
+                values
+            }
         };
         for value in values {
             let room = expand(&raw, value, idps, &error)?;
@@ -196,7 +201,7 @@ pub(super) fn read(
             rooms.push(room);
         }
     }
-    Ok(rooms)
+    Ok((rooms, open))
 }
 
 fn expand(

@@ -156,6 +156,7 @@ fn snapshot(rooms: Vec<Checked>, wanted: &dyn Fn(&str) -> bool) -> Snapshot {
     let mut snapshot = Snapshot::default();
     for room in rooms {
         if !wanted(&room.alias) {
+            snapshot.other_groups.insert(room.id);
             continue;
         }
         let names = room.members.iter().chain(&room.moderators);

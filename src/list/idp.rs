@@ -68,7 +68,7 @@ impl IdpList {
     pub fn of(desired: &Desired) -> Self {
         let room = |(alias, room): (_, &DesiredRoom)| Room {
             alias: ToString::to_string(alias),
-            groups: groups(&room.stamp),
+            groups: groups(&room.stamp.groups),
             members: room.members.iter().map(|(user, wanted)| Member::new(user.to_string(), wanted)).collect(),
             locked_out: room.held.iter().map(ToString::to_string).collect(),
             incomplete: room.incomplete.clone(),

@@ -12,6 +12,7 @@ use super::count;
 use crate::actual::{Actual, ActualRoom, JoinedRoom, Membership};
 use crate::desired::{Desired, DesiredRoom};
 use crate::plan::json::{Group, RoomProblem, groups};
+use crate::plan::orphans;
 use crate::plan::text::Dress;
 use crate::plan::{Change, Plan, RoomPlan};
 use crate::printable::harmless;
@@ -65,6 +66,10 @@ struct Orphaned {
     groups: Vec<Group>,
     /// How many are in the room.
     members: usize,
+    /// Why it is not known to be orphaned, for a person; empty if it is.
+    doubts: Vec<String>,
+    /// Since when it is marked as orphaned (RFC 3339); null if it is not.
+    since: Option<String>,
     /// The alias that a group of this room stands for now, if it was renamed or the alias points elsewhere.
     successor: Option<String>,
 }
@@ -222,8 +227,10 @@ impl Orphaned {
             room_id: room.id.to_string(),
             alias: room.canonical_alias.as_ref().map(ToString::to_string),
             name: room.name.clone(),
-            groups: groups(stamp),
+            groups: groups(&stamp.groups),
             members: room.members.values().filter(|member| member.membership == Membership::Join).count(),
+            doubts: orphans::doubts(room, stamp, desired).iter().map(ToString::to_string).collect(),
+            since: room.orphaned_since.map(orphans::moment),
             successor: successor.map(|(alias, _)| alias.to_string()),
         })
     }
@@ -240,6 +247,11 @@ impl Orphaned {
         );
         if let Some(alias) = &self.successor {
             let _ = writeln!(text, "    its group stands for {} now", harmless(alias));
+        } else if !self.doubts.is_empty() {
+            let _ = writeln!(text, "    not orphaned for certain: {}", self.doubts.join("; "));
+        }
+        if let Some(since) = &self.since {
+            let _ = writeln!(text, "    marked as orphaned since {since}");
         }
     }
 }

@@ -56,6 +56,7 @@ pub(crate) fn joined_room(id: OwnedRoomId, me: &UserId, events: &[Value]) -> Res
         in_directory: None,
         encrypted: text("m.room.encryption", "algorithm").is_some(),
         replaced_by,
+        orphaned_since: state.get(STAMP_TYPE, me.as_str()).and_then(orphaned_since),
         stamp: state.get(STAMP_TYPE, me.as_str()).and_then(|event| stamp(event.content)),
         released: state.get(STAMP_TYPE, me.as_str()).is_some_and(|event| event.content.is_empty()),
         members,
@@ -65,6 +66,12 @@ pub(crate) fn joined_room(id: OwnedRoomId, me: &UserId, events: &[Value]) -> Res
 /// The mark of `inviter`, if this is one.
 pub(crate) fn stamp(content: &Object) -> Option<Stamp> {
     serde_json::from_value(Value::Object(content.clone())).ok()
+}
+
+/// Since when a room bears the mark of an orphaned one. A time that is none does not count as long ago.
+fn orphaned_since(event: Event<'_>) -> Option<u64> {
+    stamp(event.content).filter(|stamp| stamp.orphaned)?;
+    event.whole.get("origin_server_ts")?.as_u64()
 }
 
 /// The membership that the content of an `m.room.member` event gives.
@@ -235,6 +242,21 @@ mod tests {
         assert_eq!((room.stamp, room.released), (None, true));
         let marked = read(&[event(STAMP_TYPE, "@me:x", json!({ "groups": [] }))]);
         assert_eq!((marked.stamp, marked.released), (Some(crate::actual::Stamp::default()), false));
+    }
+
+    #[test]
+    fn the_time_of_a_mark_counts_if_it_says_orphaned_and_is_one() {
+        let since = |content: Value, time: Value| {
+            let mut event = event(STAMP_TYPE, "@me:x", content);
+            event["origin_server_ts"] = time;
+            read(&[event]).orphaned_since
+        };
+        let orphaned = json!({ "groups": [], "orphaned": true });
+        assert_eq!(since(orphaned.clone(), json!(7)), Some(7));
+        for time in [json!("7"), json!(-7), json!(null)] {
+            assert_eq!(since(orphaned.clone(), time), None);
+        }
+        assert_eq!(since(json!({ "groups": [] }), json!(7)), None);
     }
 
     #[test]

@@ -88,8 +88,8 @@ impl Writer {
             Change::Create(creation) => self.create(creation).await,
             Change::Join { room_id } => self.join(&place(Some(room_id))?).await,
             Change::Stamp(stamp) => {
-                let content = json!({ "groups": stamp.groups });
-                self.put(&place(room)?, STAMP_TYPE, self.wire.me.as_str(), content, "marking as managed").await
+                let what = if stamp.orphaned { "marking as orphaned" } else { "marking as managed" };
+                self.put(&place(room)?, STAMP_TYPE, self.wire.me.as_str(), json!(stamp), what).await
             }
             Change::PowerLevels(change) => {
                 let content = Value::Object(change.content.clone());

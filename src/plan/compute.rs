@@ -6,6 +6,7 @@ use matrix_sdk::ruma::{OwnedRoomAliasId, OwnedUserId, UserId};
 use wildmatch::WildMatch;
 
 use super::find::{Found, find};
+use super::orphans::{Orphans, orphans};
 use super::{
     AliasChange, AliasReason, Change, Headcount, HeldChange, HoldReason, Invite, Kick, LevelChange, PermissionChange,
     Plan, PowerLevelsChange, PowerNeed, Problem, Reason, RoomPlan, Withheld, level_patch,
@@ -32,6 +33,8 @@ pub struct Policy {
     pub reinvite_after: u64,
     /// Users who are never touched.
     pub protected: Vec<WildMatch>,
+    /// What becomes of orphaned rooms.
+    pub orphans: Orphans,
 }
 
 /// Whether people may lose membership or power.
@@ -57,7 +60,7 @@ pub enum RenamedAlias {
 /// Compares what is wanted with what is there. Rooms that were not read are not planned for.
 #[must_use]
 pub fn compute(desired: &Desired, actual: &Actual, policy: &Policy) -> Plan {
-    let rooms = desired
+    let rooms: Vec<RoomPlan> = desired
         .rooms
         .iter()
         .filter_map(|(alias, wanted)| {
@@ -65,7 +68,8 @@ pub fn compute(desired: &Desired, actual: &Actual, policy: &Policy) -> Plan {
             Some(RoomPlanner::new(alias, wanted, desired, actual, policy).plan())
         })
         .collect();
-    Plan { rooms, warnings: desired.warnings.clone(), problems: desired.unread.values().cloned().collect() }
+    let orphans = orphans(desired, actual, policy, &rooms);
+    Plan { rooms, orphans, warnings: desired.warnings.clone(), problems: desired.unread.values().cloned().collect() }
 }
 
 pub(super) struct RoomPlanner<'a> {
@@ -79,7 +83,7 @@ pub(super) struct RoomPlanner<'a> {
 }
 
 impl<'a> RoomPlanner<'a> {
-    fn new(
+    pub(super) fn new(
         alias: &OwnedRoomAliasId,
         wanted: &'a DesiredRoom,
         desired: &'a Desired,
@@ -241,7 +245,7 @@ impl<'a> RoomPlanner<'a> {
         self.may(room, PowerNeed::State(event.into()), room.power.to_send_state(event))
     }
 
-    fn power_levels(&mut self, room: &JoinedRoom) {
+    pub(super) fn power_levels(&mut self, room: &JoinedRoom) {
         let users = self.level_changes(room);
         let permissions = if self.is_on_own_server() { self.permission_changes(room) } else { Vec::new() };
         if (users.is_empty() && permissions.is_empty()) || !self.may_send(room, "m.room.power_levels") {
@@ -341,22 +345,27 @@ impl<'a> RoomPlanner<'a> {
         }
     }
 
-    fn kicks(&mut self, room: &JoinedRoom) {
-        for (user, member) in &room.members {
-            let Power::Level(level) = room.power.of(user) else { continue };
+    /// Who is in the room or invited, and may and should not be; with their levels.
+    pub(super) fn removable(&self, room: &JoinedRoom) -> impl Iterator<Item = (Kick, i64)> {
+        room.members.iter().filter_map(|(user, member)| {
+            let Power::Level(level) = room.power.of(user) else { return None };
             let is_there = matches!(member.membership, Membership::Join | Membership::Invite);
             if !is_there || level >= ADMIN || self.wanted.members.contains_key(user) || !self.is_ours(user) {
-                continue;
-            }
-            if self.is_tolerated(user) {
-                continue;
+                return None;
             }
             let invited = member.membership == Membership::Invite;
             let kick = Kick { user: user.clone(), invited, reason: Reason::NotInGroup };
+            (!self.is_tolerated(user)).then_some((kick, level))
+        })
+    }
+
+    pub(super) fn kicks(&mut self, room: &JoinedRoom) {
+        let removable: Vec<(Kick, i64)> = self.removable(room).collect();
+        for (kick, level) in removable {
             if let Some(why) = self.hold_on_removals() {
                 self.plan.withheld.push(Withheld { change: HeldChange::Kick(kick), why });
             } else if self.may(room, PowerNeed::Kick, room.power.to_kick())
-                && self.may(room, PowerNeed::Outrank(user.clone()), level.saturating_add(1))
+                && self.may(room, PowerNeed::Outrank(kick.user.clone()), level.saturating_add(1))
             {
                 self.plan.changes.push(Change::Kick(kick));
             }

@@ -29,14 +29,16 @@ pub(super) struct FoundRoom<'a> {
     pub(super) is_marked: bool,
 }
 
-/// Whether rooms that no alias leads to have to be read before the alias can be found.
+/// Whether rooms that no alias leads to have to be read: to find the room of an alias, and in each run for all rooms, to
+/// tell the orphaned ones.
 #[must_use]
 pub fn needs_others(desired: &Desired, actual: &Actual) -> bool {
-    desired.rooms.keys().filter_map(|alias| actual.rooms.get(alias)).any(|room| match room {
-        ActualRoom::Missing | ActualRoom::Invited(_) => true,
-        ActualRoom::Joined(room) => room.stamp.is_none() || room.replaced_by.is_some(),
-        ActualRoom::Outside(_) | ActualRoom::Unreadable(_) => false,
-    })
+    !desired.is_restricted
+        || desired.rooms.keys().filter_map(|alias| actual.rooms.get(alias)).any(|room| match room {
+            ActualRoom::Missing | ActualRoom::Invited(_) => true,
+            ActualRoom::Joined(room) => room.stamp.is_none() || room.replaced_by.is_some(),
+            ActualRoom::Outside(_) | ActualRoom::Unreadable(_) => false,
+        })
 }
 
 /// What a plan for these rooms needs to know of the homeserver: the rooms, and the spaces that they are to be in.
@@ -84,8 +86,7 @@ pub(super) fn find<'a>(
 ) -> Found<'a> {
     let Some(room) = actual.rooms.get(alias) else { return Found::Nothing };
     let replaced_marked = |id: &OwnedRoomId| {
-        joined(actual)
-            .find(|old| old.replaced_by.as_deref() == Some(id.as_str()) && old.stamp.as_ref() == Some(&wanted.stamp))
+        joined(actual).find(|old| old.replaced_by.as_deref() == Some(id.as_str()) && is_marked_for(old, wanted))
     };
     match room {
         ActualRoom::Missing => match joined(actual).find(|room| is_of_group(room, wanted)) {
@@ -102,7 +103,7 @@ pub(super) fn find<'a>(
                 return follow(room, next, actual);
             }
             let is_of_another = room.stamp.as_ref().is_some_and(|stamp| {
-                *stamp != wanted.stamp && desired.rooms.values().any(|other| other.stamp == *stamp)
+                !stamp.is_for_same(&wanted.stamp) && desired.rooms.values().any(|other| other.stamp.is_for_same(stamp))
             });
             if is_of_another {
                 return Found::Problem(Some(&room.id), Problem::AliasTaken(room.id.clone()));
@@ -128,7 +129,11 @@ fn follow<'a>(old: &'a JoinedRoom, next: &str, actual: &'a Actual) -> Found<'a> 
 
 /// Whether a room that is in use stands for the same groups.
 fn is_of_group(room: &JoinedRoom, wanted: &DesiredRoom) -> bool {
-    room.replaced_by.is_none() && room.stamp.as_ref() == Some(&wanted.stamp)
+    room.replaced_by.is_none() && is_marked_for(room, wanted)
+}
+
+fn is_marked_for(room: &JoinedRoom, wanted: &DesiredRoom) -> bool {
+    room.stamp.as_ref().is_some_and(|stamp| stamp.is_for_same(&wanted.stamp))
 }
 
 fn joined(actual: &Actual) -> impl Iterator<Item = &JoinedRoom> {

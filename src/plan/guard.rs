@@ -4,7 +4,7 @@ use std::fmt;
 
 use matrix_sdk::ruma::OwnedRoomAliasId;
 
-use super::{Change, Plan};
+use super::{Change, Plan, orphans};
 
 /// How much a run may remove.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -47,6 +47,15 @@ pub enum Refusal {
         /// Planned.
         kicks: u64,
     },
+    /// Too many rooms become orphaned at once.
+    Orphaned {
+        /// Those that are not marked as orphaned yet.
+        rooms: u64,
+        /// All rooms there are.
+        of: u64,
+        /// Allowed, in percent.
+        limit: u64,
+    },
 }
 
 /// The limits that a plan is over; none of them if it may be applied.
@@ -68,6 +77,9 @@ pub fn guard(plan: &Plan, limits: &Limits) -> Vec<Refusal> {
             refusals.push(Refusal::TooLargeShare { alias: Some(room.alias.clone()), kicks, of: managed, limit });
         }
     }
+    // To empty an orphaned room is what is meant, so that only the limits of the whole run count there.
+    all_kicks += orphans::kicks(plan);
+    all_managed += orphans::kicks(plan);
     if limits.share_is_too_large(all_kicks, all_managed) {
         let limit = limits.max_percent;
         refusals.push(Refusal::TooLargeShare { alias: None, kicks: all_kicks, of: all_managed, limit });
@@ -97,6 +109,14 @@ impl fmt::Display for Refusal {
                     None => f.write_str("all rooms together: ")?,
                 }
                 write!(f, "{kicks} kicks among {of} managed members; max_kicks_percent allows {limit} %")
+            }
+            Self::Orphaned { rooms, of, limit } => {
+                let which = if rooms == of { format!("all {of}") } else { format!("{rooms} of {of}") };
+                write!(
+                    f,
+                    "{which} rooms would become orphaned at once; max_orphans_percent allows {limit} %. If their groups \
+                     are really gone, repeat with --allow-orphans {rooms}"
+                )
             }
             Self::Emptied { alias, kicks } => {
                 write!(f, "{alias}: {kicks} kicks would leave nobody there whom the identity provider wants")

@@ -1,5 +1,7 @@
 //! The plan, and what became of it, for programs. `examples/plan.schema.json` is the contract, made from these types.
 
+mod orphan;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
@@ -9,6 +11,7 @@ use serde_json::Value;
 
 use super::text::Count;
 use super::{Change, HeldChange, Invite, Kick, LevelChange, Plan, Problem, Reason, Refusal, RoomPlan, Withheld};
+use crate::actual::StampedGroup;
 use crate::desired::Via;
 use crate::report::{Outcome, Report};
 
@@ -33,6 +36,8 @@ pub struct Document {
     summary: Summary,
     /// The rooms that the identity providers name, sorted by alias.
     rooms: Vec<Room>,
+    /// The rooms that bear the mark, and that nobody names any more; only in a run for all rooms.
+    orphans: Vec<orphan::Orphan>,
 }
 
 #[derive(Debug, Serialize, JsonSchema)]
@@ -53,6 +58,8 @@ struct Summary {
     problems: usize,
     /// What a person should know.
     warnings: usize,
+    /// Rooms that are orphaned for certain.
+    orphans: usize,
 }
 
 #[expect(clippy::struct_field_names, reason = "the word of the specification")]
@@ -116,6 +123,8 @@ enum Action {
     Mark {
         /// The groups that it is marked with.
         groups: Vec<Group>,
+        /// Whether the mark says that they are gone.
+        is_orphaned: bool,
     },
     /// Set the power levels of people and actions.
     PowerLevels { users: Vec<UserLevel>, permissions: Vec<Permission> },
@@ -296,6 +305,7 @@ impl Document {
                 withheld: count.withheld,
                 problems: count.problems,
                 warnings: count.warnings,
+                orphans: count.orphans,
             },
             rooms: plan
                 .rooms
@@ -305,6 +315,7 @@ impl Document {
                     Room::new(room, outcomes.map_or(&[], Vec::as_slice))
                 })
                 .collect(),
+            orphans: plan.orphans.iter().map(|room| orphan::Orphan::new(room, report)).collect(),
         }
     }
 
@@ -317,25 +328,24 @@ impl Document {
 
 impl Room {
     fn new(room: &RoomPlan, outcomes: &[Outcome]) -> Self {
-        let outcomes =
-            outcomes.iter().map(|outcome| Some(Result::from(outcome))).chain(std::iter::repeat_with(|| None));
         Self {
             alias: room.alias.to_string(),
             room_id: room.room_id.as_ref().map(ToString::to_string),
             wanted: room.headcount.wanted,
             joined: room.headcount.joined,
             invited: room.headcount.invited,
-            changes: room
-                .changes
-                .iter()
-                .zip(outcomes)
-                .map(|(change, outcome)| Entry { action: Action::from(change), outcome })
-                .collect(),
+            changes: entries(room, outcomes),
             withheld: room.withheld.iter().map(Held::from).collect(),
             problems: room.problems.iter().map(RoomProblem::from).collect(),
             warnings: room.warnings.clone(),
         }
     }
+}
+
+fn entries(room: &RoomPlan, outcomes: &[Outcome]) -> Vec<Entry> {
+    let outcomes = outcomes.iter().map(|outcome| Some(Result::from(outcome))).chain(std::iter::repeat_with(|| None));
+    let entry = |(change, outcome)| Entry { action: Action::from(change), outcome };
+    room.changes.iter().zip(outcomes).map(entry).collect()
 }
 
 impl From<&Change> for Action {
@@ -350,10 +360,10 @@ impl From<&Change> for Action {
                 encryption: creation.encryption,
                 history_visibility: creation.history_visibility.map(|visibility| visibility.to_string()),
                 power_levels: creation.power_levels.clone().into_iter().collect(),
-                groups: groups(&creation.stamp),
+                groups: groups(&creation.stamp.groups),
             },
             Change::Join { .. } => Self::JoinRoom,
-            Change::Stamp(stamp) => Self::Mark { groups: groups(stamp) },
+            Change::Stamp(stamp) => Self::Mark { groups: groups(&stamp.groups), is_orphaned: stamp.orphaned },
             Change::PowerLevels(change) => Self::PowerLevels {
                 users: change.users.iter().map(UserLevel::from).collect(),
                 permissions: change
@@ -382,8 +392,8 @@ impl From<&Change> for Action {
     }
 }
 
-pub(crate) fn groups(stamp: &crate::actual::Stamp) -> Vec<Group> {
-    stamp.groups.iter().map(|group| Group { idp: group.idp.clone(), id: group.id.clone() }).collect()
+pub(crate) fn groups(groups: &BTreeSet<StampedGroup>) -> Vec<Group> {
+    groups.iter().map(|group| Group { idp: group.idp.clone(), id: group.id.clone() }).collect()
 }
 
 impl From<&LevelChange> for UserLevel {

@@ -6,6 +6,7 @@ mod creation;
 mod find;
 mod guard;
 pub mod json;
+pub(crate) mod orphans;
 pub(crate) mod show;
 mod spaces;
 pub mod text;
@@ -23,12 +24,15 @@ use crate::power::{PermissionKey, Power};
 pub use compute::{Policy, Removals, RenamedAlias, compute};
 pub use find::{asked_for, needs_others, report_room, unread};
 pub use guard::{Limits, Refusal, guard};
+pub use orphans::{Doubt, Orphan, OrphanLimits, Orphans, doubtful_share, guard_orphans};
 
 /// All that a run would do.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Plan {
     /// The rooms that the identity providers name, sorted by alias.
     pub rooms: Vec<RoomPlan>,
+    /// The rooms that bear the mark, and that nobody names any more; only in a run for all rooms.
+    pub orphans: Vec<Orphan>,
     /// What a person should know that concerns no single room.
     pub warnings: BTreeSet<String>,
     /// What went wrong that concerns no single room: identity providers that could not be read.
@@ -361,18 +365,23 @@ impl Plan {
     /// Whether there is nothing to be done.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.rooms.iter().all(|room| room.changes.is_empty())
+        self.changing().next().is_none()
     }
 
     /// Whether something keeps a room from being managed, wholly or in part.
     #[must_use]
     pub fn has_problems(&self) -> bool {
-        !self.problems.is_empty() || self.rooms.iter().any(|room| !room.problems.is_empty())
+        !self.problems.is_empty() || self.all().any(|room| !room.problems.is_empty())
     }
 
     /// The rooms in which something is to be done.
     pub fn changing(&self) -> impl Iterator<Item = &RoomPlan> {
-        self.rooms.iter().filter(|room| !room.changes.is_empty())
+        self.all().filter(|room| !room.changes.is_empty())
+    }
+
+    /// The plans of all rooms, orphaned ones last.
+    fn all(&self) -> impl Iterator<Item = &RoomPlan> {
+        self.rooms.iter().chain(self.orphans.iter().map(|orphan| &orphan.plan))
     }
 }
 

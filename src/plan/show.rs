@@ -9,7 +9,7 @@ use crate::printable::harmless;
 
 /// A moment, given in milliseconds since 1970, in UTC to the second (RFC 3339).
 #[must_use]
-pub(super) fn moment(milliseconds: u64) -> String {
+pub(crate) fn moment(milliseconds: u64) -> String {
     // Past the year 9999 the calendar ends; nobody lives to be invited then.
     const END: u64 = 253_402_300_799_000;
     let time = UNIX_EPOCH + Duration::from_millis(milliseconds.min(END));
@@ -28,6 +28,7 @@ pub(super) fn brief(change: &Change) -> String {
     match change {
         Change::Create(_) => "create the room".into(),
         Change::Join { .. } => "join the room".into(),
+        Change::Stamp(stamp) if stamp.orphaned => "mark the room as orphaned".into(),
         Change::Stamp(_) => "mark the room as managed".into(),
         Change::PowerLevels(_) => "set the power levels".into(),
         Change::HistoryVisibility { .. } => "set the history visibility".into(),

@@ -3,9 +3,10 @@
 use std::fmt::Write as _;
 
 use anstyle::{AnsiColor, Style};
+use matrix_sdk::ruma::OwnedRoomAliasId;
 
 use super::show;
-use super::{AliasReason, Change, Creation, Plan, Refusal, RoomPlan};
+use super::{AliasReason, Change, Creation, Orphan, Plan, Refusal, RoomPlan};
 use crate::printable::harmless;
 use crate::report::{Outcome, Report};
 
@@ -49,7 +50,13 @@ pub fn plan(plan: &Plan, refusals: &[Refusal], dress: Dress) -> String {
         if !text.is_empty() {
             text.push('\n');
         }
-        room_plan(&mut text, room, dress);
+        section(&mut text, Some(&room.alias), room, None, dress);
+    }
+    for orphan in &plan.orphans {
+        if !text.is_empty() {
+            text.push('\n');
+        }
+        section(&mut text, orphan.alias.as_ref(), &orphan.plan, Some(orphan), dress);
     }
     if !refusals.is_empty() {
         if !text.is_empty() {
@@ -77,9 +84,19 @@ impl RoomPlan {
     }
 }
 
-fn room_plan(text: &mut String, room: &RoomPlan, dress: Dress) {
+fn section(
+    text: &mut String,
+    alias: Option<&OwnedRoomAliasId>,
+    room: &RoomPlan,
+    orphan: Option<&Orphan>,
+    dress: Dress,
+) {
+    let alias = alias.map_or_else(|| "(no alias)".into(), |alias| harmless(alias.as_str()));
     let id = room.room_id.as_ref().map_or_else(|| "no room yet".into(), |id| harmless(id.as_str()));
-    let _ = writeln!(text, "{}  {id}", dress.bold(&harmless(room.alias.as_str())));
+    let _ = writeln!(text, "{}  {id}", dress.bold(&alias));
+    if let Some(orphan) = orphan {
+        let _ = writeln!(text, "  {} {orphan}", dress.color(AnsiColor::Yellow, "! warning:"));
+    }
     for change in &room.changes {
         for line in lines(change) {
             let color = match line.mark {
@@ -124,6 +141,9 @@ fn lines(change: &Change) -> Vec<Line> {
         }],
         Change::Stamp(stamp) => {
             let groups: Vec<String> = stamp.groups.iter().map(|group| format!("{} {}", group.idp, group.id)).collect();
+            if stamp.orphaned {
+                return vec![Line { mark: '~', what: show::brief(change), why: None }];
+            }
             let what = format!("mark the room as managed for {}", harmless(&groups.join(", ")));
             vec![Line { mark: '~', what, why: None }]
         }
@@ -225,6 +245,8 @@ pub struct Count {
     pub problems: usize,
     /// Warnings.
     pub warnings: usize,
+    /// Rooms that are orphaned for certain.
+    pub orphans: usize,
 }
 
 impl Count {
@@ -232,7 +254,9 @@ impl Count {
     #[must_use]
     pub fn of(plan: &Plan) -> Self {
         let mut count = Self { warnings: plan.warnings.len(), problems: plan.problems.len(), ..Self::default() };
-        for room in &plan.rooms {
+        count.orphans = plan.orphans.iter().filter(|orphan| orphan.doubts.is_empty()).count();
+        count.warnings += plan.orphans.len() - count.orphans;
+        for room in plan.all() {
             count.withheld += room.withheld.len();
             count.problems += room.problems.len();
             count.warnings += room.warnings.len();
@@ -263,6 +287,7 @@ fn summary(plan: &Plan) -> String {
     part(count.kicks, "kick", "kicks");
     part(count.others, "other change", "other changes");
     part(count.withheld, "change withheld", "changes withheld");
+    part(count.orphans, "orphaned room", "orphaned rooms");
     part(count.problems, "problem", "problems");
     part(count.warnings, "warning", "warnings");
     if plan.is_empty() {

@@ -51,7 +51,7 @@ fn user(account: &Account) -> OwnedUserId {
 }
 
 fn stamp(id: &str) -> Stamp {
-    Stamp { groups: [StampedGroup { idp: "corp".into(), id: id.into() }].into() }
+    Stamp { groups: [StampedGroup { idp: "corp".into(), id: id.into() }].into(), orphaned: false }
 }
 
 fn named(name: &str) -> Change {

@@ -94,5 +94,5 @@ fn snapshot(rooms: Rooms, answers: Vec<Answer>, people: People<'_>) -> Snapshot 
     }
     let mut notices = rooms.notices;
     let accounts = people.finish(&mut notices);
-    Snapshot { accounts, groups, notices }
+    Snapshot { accounts, groups, other_groups: rooms.others, more_groups: rooms.more, notices }
 }

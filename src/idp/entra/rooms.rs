@@ -49,6 +49,10 @@ pub(super) struct Rooms {
     pub(super) known: Vec<Room>,
     /// Groups whose name is malformed, for the warning.
     pub(super) malformed: Vec<Group>,
+    /// The IDs of groups that nobody asked for.
+    pub(super) others: BTreeSet<String>,
+    /// Why there may be more groups, if so.
+    pub(super) more: Option<String>,
     pub(super) notices: BTreeSet<String>,
 }
 
@@ -106,6 +110,7 @@ impl Rooms {
                         group.label()
                     );
                     rooms.notices.insert(about);
+                    rooms.others.insert(group.id);
                 }
                 // The warning is made where the names of all kinds of identity provider are read.
                 Err(_) => rooms.malformed.push(Group {
@@ -115,12 +120,13 @@ impl Rooms {
                     members: Members::Unknown { at_least: [].into(), reason: "it was not read".into() },
                     owners: None,
                 }),
-                Ok(_) if !wanted(&group.name) => {}
+                Ok(_) if !wanted(&group.name) => drop(rooms.others.insert(group.id)),
                 Ok(name) => found.push((name, group)),
             }
         }
         if root.objects.is_empty() {
             rooms.notices.insert(format!("the root group {} has no members, so there are no rooms", idp.root_group_id));
+            rooms.more = Some("the root group has no members".into());
         }
         if !strangers.is_empty() {
             let some = few(strangers.iter().map(String::as_str));

@@ -46,6 +46,8 @@ pub(super) struct Directory<'a> {
     /// How many people have a primary group that cannot be told.
     pub(super) rootless: usize,
     pub(super) notices: BTreeSet<String>,
+    /// Why there may be more groups than these, if so.
+    pub(super) more_groups: Option<String>,
     /// What wanted groups reach, and what of that is not followed yet.
     reached: Vec<bool>,
     open: Vec<usize>,
@@ -64,6 +66,7 @@ impl<'a> Directory<'a> {
             primary: HashMap::new(),
             rootless: 0,
             notices: BTreeSet::new(),
+            more_groups: None,
             reached: Vec::new(),
             open: Vec::new(),
         }

@@ -129,6 +129,7 @@ async fn read(
             "no group was found below \"{}\": check group_base and group_filter",
             line(&idp.group_base)
         ));
+        directory.more_groups = Some("no group was found at all".into());
     }
     for (found, base) in [(&groups, &idp.group_base), (&people, &idp.user_base)] {
         // Those of Active Directory name its own partitions, in every answer (MS-ADTS, section 3.1.1.3.4.1.12); who is
@@ -140,6 +141,9 @@ async fn read(
                 found.references
             ));
         }
+    }
+    if groups.references > 0 && layout.kind != Kind::ActiveDirectory {
+        directory.more_groups = Some("continuation references to other servers were not followed".into());
     }
     let malformed = |step: &Step| {
         let step = step.clone();

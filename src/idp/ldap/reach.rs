@@ -12,13 +12,17 @@ impl Directory<'_> {
     pub(super) fn into_snapshot(mut self) -> Snapshot {
         let ids = self.unique_ids();
         let mut seen = vec![0_usize; self.nodes.len()];
-        let mut groups = Vec::new();
+        let (mut groups, mut other_groups) = (Vec::new(), BTreeSet::new());
         let mut unclear = BTreeSet::new();
         let mut round = 0;
         for (at, node) in self.nodes.iter().enumerate() {
             let Some(group) = &node.group else { continue };
             let names: Vec<&String> = group.names.iter().filter(|name| (self.wanted)(name)).collect();
             if names.is_empty() {
+                match ids.get(at).cloned().flatten() {
+                    Some(id) => drop(other_groups.insert(id)),
+                    None => other_groups.extend(group.names.iter().cloned()),
+                }
                 continue;
             }
             round += 1;
@@ -52,7 +56,8 @@ impl Directory<'_> {
             Some(Person::Usable { account, .. }) => Some((id.unwrap_or_else(|| node.dn.to_string()), account)),
             _ => None,
         });
-        Snapshot { accounts: accounts.collect(), groups, notices: self.notices }
+        let (notices, more_groups) = (self.notices, self.more_groups);
+        Snapshot { accounts: accounts.collect(), groups, other_groups, more_groups, notices }
     }
 
     /// The certain members of a group, and why there may be more. What is visited gets the number of the round.

@@ -1,6 +1,7 @@
 //! The planner, without any server: rules one by one, properties over generated worlds, and how a plan reads.
 
 mod naming;
+mod orphans;
 mod properties;
 mod renderings;
 mod rooms;

@@ -145,6 +145,7 @@ fn add(world: &mut World, name: &str, facts: &RoomFacts) {
         encrypted: false,
         replaced_by: None,
         stamp: facts.stamped.then(|| super::world::stamp(name)),
+        orphaned_since: None,
         released: false,
     };
     room.members.insert(me(), Member { membership: Membership::Join, sender: me(), since: NOW });

@@ -3,9 +3,11 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use inviter::actual::{Actual, ActualRoom, JoinedRoom, Member, Membership, Stamp, StampedGroup};
-use inviter::desired::{Desired, DesiredMember, DesiredRoom, Via};
+use inviter::desired::{Answered, Desired, DesiredMember, DesiredRoom, Via};
 use inviter::plan::text::Dress;
-use inviter::plan::{Change, Creation, Limits, Plan, Policy, Refusal, Removals, RenamedAlias, compute, guard, text};
+use inviter::plan::{
+    Change, Creation, Limits, Orphans, Plan, Policy, Refusal, Removals, RenamedAlias, compute, guard, text,
+};
 use inviter::power::{Power, PowerLevels};
 use matrix_sdk::ruma::{OwnedRoomAliasId, OwnedRoomId, OwnedUserId, RoomAliasId, RoomId, RoomVersionId, UserId};
 use serde_json::{Map, Value, json};
@@ -42,7 +44,7 @@ pub fn alias(name: &str) -> OwnedRoomAliasId {
 
 /// The mark of a room that stands for the group of its name.
 pub fn stamp(name: &str) -> Stamp {
-    Stamp { groups: [StampedGroup { idp: "corp".into(), id: format!("id-of-{name}") }].into() }
+    Stamp { groups: [StampedGroup { idp: "corp".into(), id: format!("id-of-{name}") }].into(), orphaned: false }
 }
 
 impl World {
@@ -63,8 +65,11 @@ impl World {
             now: NOW,
             reinvite_after: 24 * HOUR,
             protected: Vec::new(),
+            orphans: Orphans::Report,
         };
-        Self { desired: Desired::default(), actual, policy }
+        let corp = Answered { server: user("x").server_name().to_owned(), groups: BTreeSet::new(), more_groups: None };
+        let desired = Desired { idps: [("corp".into(), corp)].into(), ..Desired::default() };
+        Self { desired, actual, policy }
     }
 
     /// A world in which there is one room, of these members, and nothing to do; `*` marks moderators.
@@ -101,8 +106,36 @@ impl World {
             ..DesiredRoom::default()
         };
         self.desired.rooms.insert(alias(name), room);
+        self.corp().groups.insert(format!("id-of-{name}"));
         self.actual.rooms.entry(alias(name)).or_insert(ActualRoom::Missing);
         self.desired(name)
+    }
+
+    /// What the identity provider has in all.
+    pub fn corp(&mut self) -> &mut Answered {
+        self.desired.idps.get_mut("corp").expect("an identity provider that answered")
+    }
+
+    /// The group of a room is gone, and the room is there still.
+    pub fn lose_group(&mut self, name: &str) -> DesiredRoom {
+        self.corp().groups.remove(&format!("id-of-{name}"));
+        if let Some(ActualRoom::Joined(room)) = self.actual.rooms.remove(&alias(name)) {
+            self.actual.others.insert(room.id.clone(), *room);
+        }
+        self.desired.rooms.remove(&alias(name)).expect("a room that is wanted")
+    }
+
+    /// The group of a room is there again.
+    pub fn regain_group(&mut self, name: &str, desired: DesiredRoom) {
+        self.corp().groups.insert(format!("id-of-{name}"));
+        let room = self.actual.others.remove(&room_id(&alias(name))).expect("the room");
+        self.actual.rooms.insert(alias(name), ActualRoom::Joined(Box::new(room)));
+        self.desired.rooms.insert(alias(name), desired);
+    }
+
+    /// A room that nobody names any more.
+    pub fn orphan(&mut self, name: &str) -> &mut JoinedRoom {
+        self.actual.others.get_mut(&room_id(&alias(name))).expect("a room that nobody names")
     }
 
     /// The identity provider wants somebody in a room.
@@ -218,6 +251,17 @@ impl World {
                 self.apply_one(&room.alias, change);
             }
         }
+        for orphan in &plan.orphans {
+            let (alias, id) = (&orphan.plan.alias, orphan.plan.room_id.clone().expect("a room"));
+            let room = self.actual.others.remove(&id).expect("the room");
+            self.actual.rooms.insert(alias.clone(), ActualRoom::Joined(Box::new(room)));
+            for change in &orphan.plan.changes {
+                self.apply_one(alias, change);
+            }
+            if let Some(ActualRoom::Joined(room)) = self.actual.rooms.remove(alias) {
+                self.actual.others.insert(id, *room);
+            }
+        }
     }
 
     fn apply_one(&mut self, alias: &OwnedRoomAliasId, change: &Change) {
@@ -268,7 +312,10 @@ impl World {
             | Change::Restrict { .. }
             | Change::SpaceParent(_)
             | Change::SpaceChild(_) => {}
-            Change::Stamp(stamp) => room.stamp = Some(stamp.clone()),
+            Change::Stamp(stamp) => {
+                room.orphaned_since = stamp.orphaned.then_some(NOW);
+                room.stamp = Some(stamp.clone());
+            }
             Change::PowerLevels(change) => {
                 let creators = if room.power.of(&me) == Power::Creator { [me].into() } else { BTreeSet::new() };
                 room.power = PowerLevels::new(Some(change.content.clone()), creators, None);
@@ -292,6 +339,11 @@ fn is_v12(version: &RoomVersionId) -> bool {
     *version == RoomVersionId::V12
 }
 
+/// The ID of the room that is created with an alias.
+pub fn room_id(alias: &RoomAliasId) -> OwnedRoomId {
+    RoomId::parse(format!("!{}", alias.alias())).expect("a room ID")
+}
+
 fn created(creation: &Creation, me: &OwnedUserId) -> JoinedRoom {
     let version = creation.version.clone().expect("a version");
     let mut levels: Map<String, Value> = Map::new();
@@ -305,7 +357,7 @@ fn created(creation: &Creation, me: &OwnedUserId) -> JoinedRoom {
     assert_ne!(named, is_v12(&version), "a creator is named in `users` below version 12 and only there");
     let creators = if is_v12(&version) { [me.clone()].into() } else { BTreeSet::new() };
     JoinedRoom {
-        id: RoomId::parse(format!("!{}", creation.alias.alias())).expect("a room ID"),
+        id: room_id(&creation.alias),
         version,
         members: [(me.clone(), Member { membership: Membership::Join, sender: me.clone(), since: NOW })].into(),
         power: PowerLevels::new(Some(levels), creators, None),
@@ -323,6 +375,7 @@ fn created(creation: &Creation, me: &OwnedUserId) -> JoinedRoom {
         encrypted: creation.encryption,
         replaced_by: None,
         stamp: Some(creation.stamp.clone()),
+        orphaned_since: None,
         released: false,
     }
 }

@@ -4,6 +4,7 @@ mod costs;
 mod errors;
 mod kills;
 mod life;
+mod orphans;
 mod output;
 mod rooms;
 pub mod scene;
