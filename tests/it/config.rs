@@ -215,7 +215,8 @@ fn every_configuration_under_examples_is_read() {
             let text = std::fs::read_to_string(&path).unwrap();
             let text = text
                 .replace("access_token_file = \"", "access_token = \"")
-                .replace("password_file = \"", "password = \"");
+                .replace("password_file = \"", "password = \"")
+                .replace("secret_file = \"", "secret = \"");
             Config::parse(&path, &text).unwrap_or_else(|error| panic!("{error}"));
             read += 1;
         }

@@ -147,9 +147,7 @@ impl Synapse {
 }
 
 fn python() -> PathBuf {
-    let folder = env::var_os("INVITER_TEST_SERVERS")
-        .map_or_else(|| Path::new(env!("CARGO_MANIFEST_DIR")).join("target/test-servers"), PathBuf::from);
-    let python = folder.join("synapse/bin/python");
+    let python = installed::folder().join("synapse/bin/python");
     assert!(python.exists(), "Synapse is not installed ({} is missing): run tests/setup", python.display());
     python
 }
