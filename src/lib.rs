@@ -15,6 +15,7 @@ pub mod import;
 pub mod list;
 pub mod manual;
 pub mod matrix;
+pub mod metrics;
 pub mod naming;
 mod place;
 pub mod plan;
