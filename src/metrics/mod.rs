@@ -83,19 +83,29 @@ impl Numbers {
         let rooms = plan.rooms.len();
         let missing = plan.rooms.iter().filter(|room| room.room_id.is_none()).count();
         let with_problems = plan.rooms.iter().filter(|room| !room.problems.is_empty()).count();
-        self.many("inviter_rooms", "The rooms that the identity providers name, as the last run found them.", &["state"], [
-            (vec!["named"], number(rooms)),
-            (vec!["missing"], number(missing)),
-            (vec!["with_problems"], number(with_problems)),
-        ])?;
+        self.many(
+            "inviter_rooms",
+            "The rooms that the identity providers name, as the last run found them.",
+            &["state"],
+            [
+                (vec!["named"], number(rooms)),
+                (vec!["missing"], number(missing)),
+                (vec!["with_problems"], number(with_problems)),
+            ],
+        )?;
         let sum = |count: fn(&crate::plan::Headcount) -> usize| {
             number(plan.rooms.iter().map(|room| count(&room.headcount)).sum())
         };
-        self.many("inviter_members", "Memberships that are wanted, as the last run found them.", &["state"], [
-            (vec!["wanted"], sum(|count| count.wanted)),
-            (vec!["joined"], sum(|count| count.joined)),
-            (vec!["invited"], sum(|count| count.invited)),
-        ])?;
+        self.many(
+            "inviter_members",
+            "Memberships that are wanted, as the last run found them.",
+            &["state"],
+            [
+                (vec!["wanted"], sum(|count| count.wanted)),
+                (vec!["joined"], sum(|count| count.joined)),
+                (vec!["invited"], sum(|count| count.invited)),
+            ],
+        )?;
         let mut withheld: BTreeMap<&str, usize> =
             ["cautious", "refused", "incomplete", "left_recently"].map(|reason| (reason, 0)).into();
         for held in plan.rooms.iter().flat_map(|room| &room.withheld) {
@@ -113,10 +123,8 @@ impl Numbers {
     fn changes(&self, plan: &Plan, report: Option<&Report>) -> Result<(), prometheus::Error> {
         const KINDS: [&str; 4] = ["create", "invite", "kick", "other"];
         const OUTCOMES: [&str; 5] = ["planned", "applied", "already_done", "skipped", "failed"];
-        let mut counts: BTreeMap<(&str, &str), usize> = KINDS
-            .iter()
-            .flat_map(|kind| OUTCOMES.iter().map(move |outcome| ((*kind, *outcome), 0)))
-            .collect();
+        let mut counts: BTreeMap<(&str, &str), usize> =
+            KINDS.iter().flat_map(|kind| OUTCOMES.iter().map(move |outcome| ((*kind, *outcome), 0))).collect();
         for room in &plan.rooms {
             let outcomes = report.and_then(|report| report.rooms.get(&room.alias));
             for (index, change) in room.changes.iter().enumerate() {

@@ -68,15 +68,11 @@ pub async fn to_gateway(url: &Url, text: String) -> Result<(), PublishError> {
         .redirect(reqwest::redirect::Policy::none())
         .build()
         .map_err(|error| failed(error.without_url().to_string()))?;
-    let answer = client
-        .put(job)
-        .header("content-type", "text/plain; version=0.0.4")
-        .body(text)
-        .send()
-        .await
-        .map_err(|error| {
+    let answer = client.put(job).header("content-type", "text/plain; version=0.0.4").body(text).send().await.map_err(
+        |error| {
             let error = error.without_url();
             failed(std::error::Error::source(&error).map_or_else(|| error.to_string(), ToString::to_string))
-        })?;
+        },
+    )?;
     if answer.status().is_success() { Ok(()) } else { Err(failed(answer.status().to_string())) }
 }

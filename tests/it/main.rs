@@ -12,7 +12,6 @@
 )]
 
 mod config;
-mod deploy;
 mod entra;
 mod federation;
 mod file_idp;
@@ -23,6 +22,7 @@ mod matrix;
 mod planner;
 mod readme;
 mod servers;
+mod shell;
 mod support;
 mod sync;
 mod walls;

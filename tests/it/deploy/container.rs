@@ -51,7 +51,8 @@ fn the_image_holds_the_program_its_libraries_and_nothing_that_could_be_started()
     let mut found = BTreeSet::new();
     files(root.path(), &mut found, root.path());
     let (libraries, others): (BTreeSet<_>, BTreeSet<_>) = found.into_iter().partition(|file| file.contains(".so"));
-    let expected = ["etc/group", "etc/nsswitch.conf", "etc/passwd", "etc/ssl/certs/ca-certificates.crt", "usr/bin/inviter"];
+    let expected =
+        ["etc/group", "etc/nsswitch.conf", "etc/passwd", "etc/ssl/certs/ca-certificates.crt", "usr/bin/inviter"];
     assert_eq!(others, expected.map(str::to_owned).into());
     let names: BTreeSet<&str> = libraries.iter().map(|file| file.rsplit('/').next().unwrap()).collect();
     // The C library and the compiler's: whatever else appears here would be one more thing to keep up to date.
@@ -85,8 +86,11 @@ async fn names_and_public_authorities_are_known_in_the_image() {
     // The kubelet and the container engines bring these two files.
     fs::write(root.path().join("etc/hosts"), "127.0.0.1 localhost\n").unwrap();
     fs::write(root.path().join("etc/resolv.conf"), "").unwrap();
-    let config = format!("[matrix]\nhomeserver = {:?}\naccess_token = \"a\"\n[[idp]]\nname = \"a\"\n\
-        mxid_homeserver = \"example.com\"\ntype = \"file\"\npath = \"rooms.toml\"\n", recorder.url());
+    let config = format!(
+        "[matrix]\nhomeserver = {:?}\naccess_token = \"a\"\n[[idp]]\nname = \"a\"\n\
+        mxid_homeserver = \"example.com\"\ntype = \"file\"\npath = \"rooms.toml\"\n",
+        recorder.url()
+    );
     fs::write(etc.join("inviter.toml"), config).unwrap();
     let path = root.path().to_owned();
     let output = tokio::task::spawn_blocking(move || run(&path, &["-c", "/etc/inviter/inviter.toml", "joined"])).await;

@@ -1,7 +1,7 @@
 //! A real Synapse.
 
 use std::{
-    env, fs,
+    fs,
     path::{Path, PathBuf},
     sync::OnceLock,
 };
@@ -12,6 +12,7 @@ use serde_json::{Value, json};
 
 use super::{
     account::{self, Account},
+    installed,
     tls::Authority,
     watchdog::{Watchdog, free_port, http_status, server_folder},
 };
