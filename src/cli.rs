@@ -83,6 +83,10 @@ pub enum Command {
     /// Make a configuration of that of a chat bot, and print it
     #[command(after_help = IMPORT)]
     Import(ImportArgs),
+    /// Print a script that completes the command line in a shell
+    Completions(CompletionsArgs),
+    /// Print the manual page, or write one for each command
+    Man(ManArgs),
 }
 
 /// What to do in one room with one person.
@@ -175,6 +179,20 @@ pub struct ImportArgs {
     /// A value of the placeholder <1>, as given to !ldap-sync; may be given several times
     #[arg(long = "value", value_name = "V")]
     pub values: Vec<String>,
+}
+
+/// The options of `inviter completions`.
+#[derive(Debug, Clone, Copy, Args)]
+pub struct CompletionsArgs {
+    /// The shell
+    pub shell: clap_complete::Shell,
+}
+
+/// The options of `inviter man`.
+#[derive(Debug, Args)]
+pub struct ManArgs {
+    /// The folder for a page for each command, inviter.1, inviter-sync.1 and so on; it is made if need be
+    pub folder: Option<PathBuf>,
 }
 
 /// The options of `inviter sync`.

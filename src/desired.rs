@@ -11,6 +11,7 @@ use crate::dn::Dn;
 use crate::naming::{self, GroupName};
 use crate::power::MODERATOR;
 use crate::snapshot::{Account, Group, Members, Snapshot, SourceId, Standing};
+use crate::suggest::nearest;
 
 /// What stands for the identity provider of a room, or of a member, that the configuration alone names.
 pub const CONFIGURATION: &str = "configuration";
@@ -205,7 +206,10 @@ impl Desired {
             let same = |known: &&OwnedRoomAliasId| known.as_str().eq_ignore_ascii_case(unknown.as_str());
             let hint = match self.rooms.keys().find(same) {
                 Some(known) => format!("; there is {known}: upper and lower case matter in an alias"),
-                None if self.unread.is_empty() => String::new(),
+                None if self.unread.is_empty() => {
+                    nearest(unknown.as_str(), self.rooms.keys().map(|alias| alias.as_str()))
+                        .map_or(String::new(), |known| format!("; did you mean {known}?"))
+                }
                 None => {
                     let unread: Vec<String> = self.unread.values().cloned().collect();
                     format!("; not all of them could be read: {}", unread.join("; "))

@@ -15,6 +15,7 @@ pub mod import;
 pub mod list;
 pub mod manual;
 pub mod matrix;
+pub mod metrics;
 pub mod naming;
 mod place;
 pub mod plan;
@@ -23,6 +24,7 @@ pub mod printable;
 pub mod progress;
 pub mod report;
 pub mod snapshot;
+mod suggest;
 pub mod watch;
 
 use std::io::Write;
@@ -38,7 +40,7 @@ use wildmatch::WildMatch;
 
 use crate::actual::{Actual, ActualRoom, AskedFor};
 use crate::cli::{Cli, Color, Command, Format, ImportArgs, SyncArgs};
-use crate::commands::{by_hand, lists};
+use crate::commands::{by_hand, lists, shell};
 use crate::config::{Config, RenamedRooms};
 use crate::desired::Desired;
 use crate::idp::IdpError;
@@ -58,6 +60,8 @@ pub async fn run<W: Write + RawStream>(cli: &Cli, watch: &dyn Watch, out: &mut W
     let printer = Printer { format: cli.format, dress: plan::text::Dress::new(colored(cli.color, out)), out };
     let values = match &cli.command {
         Command::Import(args) => return import_from_bot(args, printer),
+        Command::Completions(args) => return shell::completions(*args, printer.out).map(|()| Status::Done),
+        Command::Man(args) => return shell::man(args, printer.out).map(|()| Status::Done),
         Command::Sync(args) => args.values.as_slice(),
         _ => &[],
     };
@@ -72,7 +76,8 @@ pub async fn run<W: Write + RawStream>(cli: &Cli, watch: &dyn Watch, out: &mut W
         Command::Joined => lists::joined(&config, watch, printer).await,
         Command::Managed => lists::managed(&config, watch, printer).await,
         Command::ByHand(command) => by_hand::run(&config, &command.request(), command.mode(), watch, printer).await,
-        Command::Import(args) => import_from_bot(args, printer),
+        // Done above: these need no configuration.
+        Command::Import(_) | Command::Completions(_) | Command::Man(_) => Ok(Status::Done),
     }
 }
 

@@ -9,6 +9,7 @@ use toml::Spanned;
 use toml::de::{DeTable, DeValue, ValueDeserializer};
 
 use crate::place::{line_and_column, write_place};
+use crate::suggest::{nearest, with_suggestion};
 
 /// What is wrong with a configuration file, and where.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -93,7 +94,7 @@ impl<'a> Document<'a> {
             let message = if names_a_secret(&key) {
                 "expected text in quotes".to_owned() // the parser's message would quote the secret
             } else {
-                error.message().to_owned()
+                with_suggestion(error.message())
             };
             self.error(Some(offset), key, message)
         })
@@ -126,7 +127,9 @@ impl<'a> Document<'a> {
         match self.remaining.keys().next() {
             None => Ok(()),
             Some(key) => {
-                let message = format!("there is no such section; there are {}", known.join(", "));
+                let meant = nearest(key.get_ref(), known.iter().copied());
+                let meant = meant.map_or(String::new(), |name| format!("; did you mean {name}?"));
+                let message = format!("there is no such section; there are {}{meant}", known.join(", "));
                 Err(self.error(Some(key.span().start), key.get_ref().to_string(), message))
             }
         }

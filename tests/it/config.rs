@@ -59,7 +59,7 @@ fn each_mistake_names_file_line_column_key_and_what_was_expected() {
             "hommeserver = ",
             "inviter.toml:2:1: matrix.hommeserver: unknown field `hommeserver`, expected one of `homeserver`, \
              `access_token`, `access_token_file`, `access_token_env`, `ca_file`, `allow_plaintext`, `concurrency`, \
-             `timeout`, `rate_limit_patience`",
+             `timeout`, `rate_limit_patience`; did you mean `homeserver`?",
         ),
         (
             "\"https://matrix.example.com\"",
@@ -156,7 +156,7 @@ fn each_mistake_names_file_line_column_key_and_what_was_expected() {
             "[room]",
             "[roomz]",
             "inviter.toml:18:2: roomz: there is no such section; there are matrix, idp, policy, room, rooms, report, \
-             renamed_users",
+             renamed_users; did you mean room?",
         ),
         (
             "[room]",
@@ -215,7 +215,8 @@ fn every_configuration_under_examples_is_read() {
             let text = std::fs::read_to_string(&path).unwrap();
             let text = text
                 .replace("access_token_file = \"", "access_token = \"")
-                .replace("password_file = \"", "password = \"");
+                .replace("password_file = \"", "password = \"")
+                .replace("secret_file = \"", "secret = \"");
             Config::parse(&path, &text).unwrap_or_else(|error| panic!("{error}"));
             read += 1;
         }

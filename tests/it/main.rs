@@ -22,6 +22,7 @@ mod matrix;
 mod planner;
 mod readme;
 mod servers;
+mod shell;
 mod support;
 mod sync;
 mod walls;

@@ -8,6 +8,7 @@ pub mod double;
 pub mod ds389;
 pub mod federation;
 pub mod graph;
+pub mod installed;
 pub mod inviter;
 pub mod recorder;
 pub mod samba;

@@ -1,7 +1,7 @@
 //! A real Synapse.
 
 use std::{
-    env, fs,
+    fs,
     path::{Path, PathBuf},
     sync::OnceLock,
 };
@@ -12,6 +12,7 @@ use serde_json::{Value, json};
 
 use super::{
     account::{self, Account},
+    installed,
     tls::Authority,
     watchdog::{Watchdog, free_port, http_status, server_folder},
 };
@@ -147,9 +148,7 @@ impl Synapse {
 }
 
 fn python() -> PathBuf {
-    let folder = env::var_os("INVITER_TEST_SERVERS")
-        .map_or_else(|| Path::new(env!("CARGO_MANIFEST_DIR")).join("target/test-servers"), PathBuf::from);
-    let python = folder.join("synapse/bin/python");
+    let python = installed::folder().join("synapse/bin/python");
     assert!(python.exists(), "Synapse is not installed ({} is missing): run tests/setup", python.display());
     python
 }

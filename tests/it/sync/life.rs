@@ -194,6 +194,8 @@ async fn one_room_can_be_asked_for_alone() {
     assert_eq!(scene.roster("dev").await, ["alice invite 0"]);
     let unknown = run(&inviter, &["sync", "--room", &scene.alias("DEV")]).await.status(1);
     assert!(unknown.stderr.contains("upper and lower case matter"), "{unknown}");
+    let slip = run(&inviter, &["sync", "--room", &scene.alias("devv")]).await.status(1);
+    assert!(slip.stderr.contains(&format!("did you mean {}?", scene.alias("dev"))), "{slip}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

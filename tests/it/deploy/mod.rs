@@ -1,0 +1,5 @@
+//! What starts `inviter` elsewhere than at a terminal, as far as it can be held here.
+
+mod container;
+mod k8s;
+mod schedules;
