@@ -1,11 +1,12 @@
 //! From what is wanted and what is there to what is to be done: a pure function.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use matrix_sdk::ruma::{OwnedRoomAliasId, OwnedUserId, UserId};
 use wildmatch::WildMatch;
 
 use super::find::{Found, find};
+use super::spaces::is_tolerated;
 use super::{
     AliasChange, AliasReason, Change, Headcount, HeldChange, HoldReason, Invite, Kick, LevelChange, PermissionChange,
     Plan, PowerLevelsChange, PowerNeed, Problem, Reason, RoomPlan, Withheld, level_patch,
@@ -300,6 +301,11 @@ impl<'a> RoomPlanner<'a> {
             if from == Some(*to) {
                 continue;
             }
+            let own = room.power.with_content(room.power.patched(&[(key.clone(), *to)].into(), &BTreeMap::new()));
+            if own.of(self.me) < room.power.of(self.me) {
+                self.problem(Problem::OwnPower(key.clone()));
+                continue;
+            }
             let highest = from.map_or(*to, |from| from.max(*to));
             if self.may(room, PowerNeed::Permission(key.clone()), highest) {
                 changes.push(PermissionChange { key: key.clone(), from, to: *to });
@@ -348,7 +354,7 @@ impl<'a> RoomPlanner<'a> {
             if !is_there || level >= ADMIN || self.wanted.members.contains_key(user) || !self.is_ours(user) {
                 continue;
             }
-            if self.is_tolerated(user) {
+            if is_tolerated(self.wanted, self.desired, self.actual, user) {
                 continue;
             }
             let invited = member.membership == Membership::Invite;
