@@ -25,8 +25,7 @@ impl Plan {
     /// The digest of all that the plan would do.
     #[must_use]
     pub fn digest(&self) -> Digest {
-        let rooms: Vec<_> =
-            self.changing().map(|room| json!([room.alias, room.room_id, room.changes])).collect();
+        let rooms: Vec<_> = self.changing().map(|room| json!([room.alias, room.room_id, room.changes])).collect();
         let mut written = json!([VERSION, rooms]);
         // A dependency may ask serde_json to keep objects in the order in which they were filled.
         written.sort_all_objects();
@@ -51,7 +50,8 @@ impl FromStr for Digest {
             .chars()
             .map(|digit| digit.to_digit(16).and_then(|digit| u8::try_from(digit).ok()).ok_or(NoDigest))
             .collect::<Result<_, _>>()?;
-        let bytes: Vec<u8> = digits.chunks(2).map(|pair| pair.iter().fold(0, |byte, digit| byte << 4 | digit)).collect();
+        let bytes: Vec<u8> =
+            digits.chunks(2).map(|pair| pair.iter().fold(0, |byte, digit| byte << 4 | digit)).collect();
         if digits.len() == 64 { bytes.try_into().map(Self).map_err(|_| NoDigest) } else { Err(NoDigest) }
     }
 }
@@ -74,6 +74,9 @@ mod tests {
     #[test]
     fn it_is_sha_256() {
         // printf '["inviter plan 1",[]]' | sha256sum
-        assert_eq!(Plan::default().digest().to_string(), "43a053e3f0da2ea2b4e83af7376a8077d84a5064d55702d98a9bc172000c62f4");
+        assert_eq!(
+            Plan::default().digest().to_string(),
+            "43a053e3f0da2ea2b4e83af7376a8077d84a5064d55702d98a9bc172000c62f4"
+        );
     }
 }

@@ -47,8 +47,7 @@ impl Foresight<'_> {
         let kicks = self.plan.kicks().count() as u64;
         let somebody_is_asked = self.plan.headcount.invited > 0 || self.invited().next().is_some();
         let takes_the_last = self.plan.kicks().any(|kick| !kick.invited) || (kicks > 0 && !somebody_is_asked);
-        (takes_the_last && !self.somebody_stays())
-            .then(|| Refusal::Emptied { alias: self.plan.alias.clone(), kicks })
+        (takes_the_last && !self.somebody_stays()).then(|| Refusal::Emptied { alias: self.plan.alias.clone(), kicks })
     }
 
     /// Whether somebody stays who is wanted, or about whom nothing is done because of what the directory says.
@@ -70,7 +69,11 @@ impl Foresight<'_> {
         let marked = self.room.stamp.as_ref()?;
         let empty = self.wanted.empty.iter().filter(|(group, _)| marked.groups.contains(*group));
         let groups: BTreeSet<_> = empty.map(|(_, name)| name.clone()).collect();
-        (kicks > 0 && !groups.is_empty()).then(|| Refusal::EmptyGroups { alias: self.plan.alias.clone(), groups, kicks })
+        (kicks > 0 && !groups.is_empty()).then(|| Refusal::EmptyGroups {
+            alias: self.plan.alias.clone(),
+            groups,
+            kicks,
+        })
     }
 
     /// Admins do not count: they may be the accounts of other programs, and `inviter` could not replace them.
@@ -104,9 +107,10 @@ impl Foresight<'_> {
         if to < from {
             return refusal(OwnLoss::Level { from, to });
         }
-        let bar = bars(now).into_iter().zip(bars(&then)).find(|((_, before), (_, after))| {
-            from >= Power::Level(*before) && to < Power::Level(*after)
-        });
+        let bar = bars(now)
+            .into_iter()
+            .zip(bars(&then))
+            .find(|((_, before), (_, after))| from >= Power::Level(*before) && to < Power::Level(*after));
         let (_, (need_for, need)) = bar?;
         refusal(OwnLoss::Bar { to: need_for, need, have: to })
     }

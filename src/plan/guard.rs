@@ -74,9 +74,8 @@ pub fn guard(plan: &Plan, desired: &Desired, actual: &Actual, limits: &Limits) -
         let of_room = foresight.as_ref().map_or_else(Vec::new, Foresight::refusals);
         own_losses.extend(foresight.and_then(|foresight| foresight.own_loss()));
         let is_emptied = of_room.iter().any(|refusal| matches!(refusal, Refusal::Emptied { .. }));
-        refusals.extend(
-            of_room.into_iter().filter(|refusal| limits.keep_last_moderator || !refusal.is_about_moderators()),
-        );
+        refusals
+            .extend(of_room.into_iter().filter(|refusal| limits.keep_last_moderator || !refusal.is_about_moderators()));
         if !is_emptied && limits.share_is_too_large(kicks, managed) {
             let limit = limits.max_percent;
             refusals.push(Refusal::TooLargeShare { alias: Some(room.alias.clone()), kicks, of: managed, limit });

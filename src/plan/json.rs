@@ -8,7 +8,9 @@ use serde::Serialize;
 use serde_json::Value;
 
 use super::text::Count;
-use super::{Change, HeldChange, Invite, Kick, LevelChange, Plan, Problem, Reason, Refusal, RoomPlan, Withheld, allowance};
+use super::{
+    Change, HeldChange, Invite, Kick, LevelChange, Plan, Problem, Reason, Refusal, RoomPlan, Withheld, allowance,
+};
 use crate::desired::Via;
 use crate::report::{Outcome, Report};
 

@@ -25,8 +25,8 @@ use crate::desired::Via;
 use crate::power::{PermissionKey, Power};
 
 pub use compute::{Policy, Removals, RenamedAlias, compute};
-pub use find::{asked_for, needs_others, report_room, unread};
 pub use digest::{Digest, NoDigest};
+pub use find::{asked_for, needs_others, report_room, unread};
 pub use guard::{Limits, allowance, decide, guard};
 pub use refusal::{OwnLoss, Refusal};
 

@@ -70,7 +70,6 @@ impl RoomPlanner<'_> {
             self.plan.changes.push(Change::Restrict { space: link.clone(), allow });
         }
     }
-
 }
 
 /// Whether somebody may be in a room because they are in its space. Who leaves the space is not put out of its rooms by

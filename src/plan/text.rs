@@ -5,7 +5,9 @@ use std::fmt::Write as _;
 use anstyle::{AnsiColor, Style};
 
 use super::show;
-use super::{AliasReason, Change, Creation, Digest, HeldChange, HoldReason, Plan, Reason, Refusal, RoomPlan, allowance};
+use super::{
+    AliasReason, Change, Creation, Digest, HeldChange, HoldReason, Plan, Reason, Refusal, RoomPlan, allowance,
+};
 use crate::printable::harmless;
 use crate::report::{Outcome, Report};
 
@@ -78,7 +80,9 @@ fn refused(plan: &Plan, refusals: &[Refusal], dress: Dress) -> String {
             "If this is right, repeat with --allow-kicks {kicks}, go room by room with --room ALIAS, or change the key that \
              is named, under [policy] if nothing else is said."
         ),
-        None => writeln!(text, "Nothing lets that pass: change the configuration, or leave the room out with --room ALIAS."),
+        None => {
+            writeln!(text, "Nothing lets that pass: change the configuration, or leave the room out with --room ALIAS.")
+        }
     };
     text
 }

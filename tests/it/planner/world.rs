@@ -3,9 +3,12 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use inviter::actual::{Actual, ActualRoom, JoinedRoom, Member, Membership, Stamp, StampedGroup};
+use inviter::config::WhenRefused;
 use inviter::desired::{Desired, DesiredMember, DesiredRoom, Via};
 use inviter::plan::text::Dress;
-use inviter::plan::{Change, Creation, Limits, Plan, Policy, Refusal, Removals, RenamedAlias, compute, guard, text};
+use inviter::plan::{
+    Change, Creation, Limits, Plan, Policy, Refusal, Removals, RenamedAlias, compute, decide, guard, text,
+};
 use inviter::power::{Power, PowerLevels};
 use matrix_sdk::ruma::{OwnedRoomAliasId, OwnedRoomId, OwnedUserId, RoomAliasId, RoomId, RoomVersionId, UserId};
 use serde_json::{Map, Value, json};
@@ -166,7 +169,17 @@ impl World {
 
     /// What the guard says of the plan with its usual limits.
     pub fn refusals(&self) -> Vec<Refusal> {
-        guard(&self.plan(), &limits())
+        guard(&self.plan(), &self.desired, &self.actual, &limits())
+    }
+
+    /// What the guard says, as a person reads it.
+    pub fn refused(&self) -> Vec<String> {
+        self.refusals().iter().map(ToString::to_string).collect()
+    }
+
+    /// The plan of a run, and what the guard refused of it.
+    pub fn decide(&self, limits: &Limits, when_refused: WhenRefused) -> (Plan, Vec<Refusal>) {
+        decide(&self.desired, &self.actual, &self.policy, limits, when_refused)
     }
 
     /// Checks the plan of a room, in the lines that a person would read.
@@ -285,7 +298,7 @@ impl World {
 
 /// Limits that are narrow enough to be met by a small world.
 pub fn limits() -> Limits {
-    Limits { max_kicks: 5, max_percent: 30, percent_from: 10, allowed: None }
+    Limits { max_kicks: 5, max_percent: 30, percent_from: 10, keep_last_moderator: true, allowed: None }
 }
 
 fn is_v12(version: &RoomVersionId) -> bool {

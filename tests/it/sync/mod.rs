@@ -5,5 +5,6 @@ mod errors;
 mod kills;
 mod life;
 mod output;
+mod rails;
 mod rooms;
 pub mod scene;

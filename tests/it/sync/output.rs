@@ -97,7 +97,7 @@ async fn the_guard_refuses_removals_and_lets_the_rest_happen() {
     scene.accept("ops", &people, &["alice"]).await;
     scene.write_rooms(&inviter, &[("ops", &[]), ("dev", &["bob"])]);
     let dry = run(&inviter, &["sync", "--kick", "--dry-run"]).await.status(4);
-    assert!(dry.stdout.contains("The guard refused to remove anybody:"), "{dry}");
+    assert!(dry.stdout.contains("The guard refused to remove or demote anybody:"), "{dry}");
     let refused = run(&inviter, &["sync", "--kick"]).await.status(4);
     assert_eq!(summary(&refused), "2 writes: 2 done.");
     assert_eq!(scene.roster("ops").await, ["alice join 0"]);
