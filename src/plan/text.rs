@@ -77,8 +77,8 @@ fn refused(plan: &Plan, refusals: &[Refusal], dress: Dress) -> String {
     let _ = match allowance(plan, refusals) {
         Some(kicks) => writeln!(
             text,
-            "If this is right, repeat with --allow-kicks {kicks}, go room by room with --room ALIAS, or change the key that \
-             is named, under [policy] if nothing else is said."
+            "If this is right, repeat with --allow-kicks {kicks}, go room by room with --room ALIAS, or change a key \
+             that is named above (under [policy], if no section is)."
         ),
         None => {
             writeln!(text, "Nothing lets that pass: change the configuration, or leave the room out with --room ALIAS.")

@@ -152,8 +152,9 @@ fn a_group_without_anybody_who_could_be_in_the_room_is_empty_unless_it_may_be() 
         groups: vec![group("staff", &["alice"]), group("tutors", &["not a localpart"])],
         ..Snapshot::default()
     };
-    let empty =
-        |config: &Config| Desired::build(config, &[snapshot.clone()]).unwrap().rooms[&alias("ops")].empty.clone();
+    let empty = |config: &Config| {
+        Desired::build(config, std::slice::from_ref(&snapshot)).unwrap().rooms[&alias("ops")].empty.clone()
+    };
     let tutors = StampedGroup { idp: "corp".into(), id: "id-of-tutors".into() };
     let name = Via { idp: "corp".into(), group: "tutors".into() };
     assert_eq!(empty(&config("")), [(tutors, name)].into());
