@@ -8,6 +8,7 @@ use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
 use matrix_sdk::ruma::{OwnedRoomAliasId, OwnedUserId, RoomAliasId, UserId};
 
 use crate::manual::{Request, Task};
+use crate::plan::Digest;
 
 const EXIT_STATUS: &str = "\
 Exit status:
@@ -15,7 +16,7 @@ Exit status:
    1  nothing was changed because of an error
    2  changes are pending (only with --dry-run --detailed-exitcode)
    3  some changes failed, or some rooms cannot be managed
-   4  the guard refused to remove people
+   4  the guard refused to remove or demote people
    5  what is left to do waits for somebody else (only unmanage)
   64  the command line cannot be understood";
 
@@ -31,6 +32,7 @@ Examples:
   inviter sync                                  do it, but remove nobody
   inviter sync --kick                           do it, and remove who is no longer wanted
   inviter sync --room '#ops:example.com'        this room alone
+  inviter sync --expect DIGEST                  what a dry run has shown, or nothing
   inviter --format json sync --dry-run          the plan for programs";
 
 const IMPORT: &str = "\
@@ -213,12 +215,15 @@ pub struct SyncArgs {
     /// End with status 2 when changes are pending
     #[arg(long, requires = "dry_run")]
     pub detailed_exitcode: bool,
-    /// Let up to N kicks pass the guard in this run
+    /// Let the plan pass the guard if it has no more than N kicks (0 if it only demotes)
     #[arg(long, value_name = "N")]
     pub allow_kicks: Option<u64>,
     /// Let up to N rooms become orphaned at once
     #[arg(long, value_name = "N")]
     pub allow_orphans: Option<u64>,
+    /// Apply the plan only if it has this digest, which a dry run with the same options has printed
+    #[arg(long, value_name = "DIGEST")]
+    pub expect: Option<Digest>,
 }
 
 impl SyncArgs {

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
 use matrix_sdk::ruma::{OwnedRoomAliasId, OwnedServerName, OwnedUserId, UserId};
+use serde::Serialize;
 
 use crate::actual::{Stamp, StampedGroup};
 use crate::config::{Config, ExplicitRoom, Idp, OwnersOutside, RenamedUser, RoomGroup, RoomSettings};
@@ -53,6 +54,9 @@ pub struct DesiredRoom {
     pub held: BTreeSet<OwnedUserId>,
     /// The homeservers whose users the identity providers of this room speak for.
     pub servers: BTreeSet<OwnedServerName>,
+    /// The groups of the room that have nobody who could be in it, and how a person calls them; without those that the
+    /// configuration lets be empty.
+    pub empty: BTreeMap<StampedGroup, Via>,
     /// Why there may be more members than these; nobody is removed from a room while there is a reason.
     pub incomplete: BTreeSet<String>,
     /// The identity providers that could not be read; what the room's mark says of them is left as it is.
@@ -102,7 +106,7 @@ pub struct DesiredMember {
 }
 
 /// A group because of which somebody is wanted in a room.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 pub struct Via {
     /// The name of the identity provider in the configuration.
     pub idp: String,
@@ -439,15 +443,24 @@ impl Merge<'_> {
         let Some(group) = groups.first() else { return };
         room.stamp.groups.insert(stamped(self.idp, group));
         self.members(group, reference.level, room);
+        if reference.may_be_empty {
+            room.empty.remove(&stamped(self.idp, group));
+        }
     }
 
     fn members(&self, group: &Group, level: Option<i64>, room: &mut DesiredRoom) {
         self.note_gap(group, &group.members, room);
-        for id in group.members.certain() {
-            if let Some((user, account)) = self.person(id) {
-                self.want(&user, account, group, level, room);
-            }
+        let people: Vec<_> = group.members.certain().iter().filter_map(|id| self.person(id)).collect();
+        if people.is_empty() {
+            room.empty.insert(stamped(self.idp, group), self.via(group));
         }
+        for (user, account) in people {
+            self.want(&user, account, group, level, room);
+        }
+    }
+
+    fn via(&self, group: &Group) -> Via {
+        Via { idp: self.idp.name.clone(), group: group.name.clone() }
     }
 
     fn owners(&self, group: &Group, holder: &Group, owners: &Members, room: &mut DesiredRoom) {
@@ -491,7 +504,7 @@ impl Merge<'_> {
         }
         let member = room.members.entry(user.clone()).or_default();
         member.level = member.level.max(level);
-        member.via.insert(Via { idp: self.idp.name.clone(), group: group.name.clone() });
+        member.via.insert(self.via(group));
     }
 
     fn note_gap(&self, group: &Group, members: &Members, room: &mut DesiredRoom) {

@@ -46,7 +46,7 @@ use crate::desired::Desired;
 use crate::idp::IdpError;
 use crate::matrix::{Reader, Session};
 use crate::naming::GroupName;
-use crate::plan::{Change, Limits, OrphanLimits, Orphans, Plan, Policy, Refusal, Removals, RenamedAlias};
+use crate::plan::{Change, Digest, Limits, OrphanLimits, Orphans, Plan, Policy, Refusal, Removals, RenamedAlias};
 use crate::report::{Report, Status};
 use crate::snapshot::Snapshot;
 use crate::watch::{Unwatched, Watch};
@@ -103,6 +103,13 @@ async fn sync<W: Write>(
     let (plan, refusals) = decide(config, args, &desired, &actual);
 
     printer.plan(&plan, &refusals)?;
+    if args.dry_run && !plan.is_empty() {
+        printer.text(|_| plan::text::digest(&plan.digest())).context("the digest cannot be printed")?;
+    }
+    if let Some(reviewed) = args.expect.filter(|reviewed| *reviewed != plan.digest()) {
+        printer.report(&plan, &refusals, None)?;
+        anyhow::bail!(not_reviewed(&reviewed, &plan.digest()));
+    }
     let report = if args.dry_run {
         None
     } else {
@@ -185,35 +192,30 @@ fn all_failed(answers: &[Result<Snapshot, IdpError>]) -> Option<String> {
     errors.map(|errors| errors.join("; "))
 }
 
-/// The plan, and why the guard refused its removals, if it did; the plan is then one without them.
+/// What is said when the plan is another than the one that was reviewed.
+fn not_reviewed(reviewed: &Digest, now: &Digest) -> String {
+    format!(
+        "nothing was changed, since this is not the plan that was reviewed: --expect says {reviewed}, and the plan is now \
+         {now}: the directory, a room or the configuration has changed since, or --kick, --allow-kicks, --room or --value \
+         are not those of the dry run: review the plan as it is now, and give its digest to --expect"
+    )
+}
+
+/// The plan, and why the guard refused its removals, if it did.
 fn decide(config: &Config, args: &SyncArgs, desired: &Desired, actual: &Actual) -> (Plan, Vec<Refusal>) {
-    let mut policy = policy(config, args);
     let limits = Limits {
         max_kicks: config.policy.max_kicks,
         max_percent: config.policy.max_kicks_percent.into(),
         percent_from: config.policy.max_kicks_percent_from,
+        keep_last_moderator: config.policy.keep_last_moderator,
         allowed: args.allow_kicks,
+        orphans: OrphanLimits {
+            max_percent: config.policy.max_orphans_percent.into(),
+            percent_from: config.policy.max_orphans_percent_from,
+            allowed: args.allow_orphans,
+        },
     };
-    let orphan_limits = OrphanLimits {
-        max_percent: config.policy.max_orphans_percent.into(),
-        percent_from: config.policy.max_orphans_percent_from,
-        allowed: args.allow_orphans,
-    };
-    let mut plan = plan::compute(desired, actual, &policy);
-    let mut refusals = plan::guard(&plan, &limits);
-    if let Orphans::Empty { marks, .. } = &mut policy.orphans {
-        let refusal = plan::guard_orphans(&plan, &orphan_limits);
-        *marks = refusal.is_none();
-        refusals.extend(refusal);
-    }
-    if !refusals.is_empty() {
-        policy.removals = Removals::Refused;
-        plan = plan::compute(desired, actual, &policy);
-    }
-    if policy.orphans == Orphans::Report {
-        plan.warnings.extend(plan::doubtful_share(&plan, &orphan_limits));
-    }
-    (plan, refusals)
+    plan::decide(desired, actual, &policy(config, args), &limits, config.policy.when_refused)
 }
 
 fn policy(config: &Config, args: &SyncArgs) -> Policy {

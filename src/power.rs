@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
 use matrix_sdk::ruma::{OwnedUserId, UserId};
+use serde::{Serialize, Serializer};
 use serde_json::{Map, Value, json};
 
 /// The level from which on a user counts as an admin, whom `inviter` never touches.
@@ -156,6 +157,12 @@ impl PowerLevels {
         content
     }
 
+    /// The levels that the room would have with another content of the event.
+    #[must_use]
+    pub fn with_content(&self, content: Map<String, Value>) -> Self {
+        Self { content, creators: self.creators.clone(), absent: false }
+    }
+
     fn top_level(&self, name: &str, default: i64) -> i64 {
         self.content.get(name).and_then(level).unwrap_or(default)
     }
@@ -200,6 +207,12 @@ impl fmt::Display for PermissionKey {
             Self::Event(name) => write!(f, "events.{name}"),
             Self::Notification(name) => write!(f, "notifications.{name}"),
         }
+    }
+}
+
+impl Serialize for PermissionKey {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
     }
 }
 

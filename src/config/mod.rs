@@ -18,7 +18,7 @@ pub use document::ConfigError;
 pub use idp::{Credential, EntraIdp, FileIdp, ForeignMembers, Guests, Idp, IdpKind, LdapIdp, Lockout, Schema, Srv};
 pub(crate) use idp::{is_attribute_name, is_search_filter};
 pub use matrix::Matrix;
-pub use policy::{Orphans, OwnersOutside, Policy, RenamedRooms};
+pub use policy::{Orphans, OwnersOutside, Policy, RenamedRooms, WhenRefused};
 pub use report::Report;
 pub use room::{HistoryVisibility, RoomSettings};
 pub use rooms::{ExplicitRoom, Overrides, RoomGroup};

@@ -36,6 +36,10 @@ pub struct Policy {
     pub max_kicks_percent: u8,
     /// The number of managed members below which `max_kicks_percent` does not count.
     pub max_kicks_percent_from: u64,
+    /// Whether a plan is refused that leaves a room without a moderator.
+    pub keep_last_moderator: bool,
+    /// What a run does whose removals were refused.
+    pub when_refused: WhenRefused,
 }
 
 impl Default for Policy {
@@ -54,6 +58,8 @@ impl Default for Policy {
             max_kicks: 50,
             max_kicks_percent: 30,
             max_kicks_percent_from: 10,
+            keep_last_moderator: true,
+            when_refused: WhenRefused::DoTheRest,
         }
     }
 }
@@ -86,6 +92,16 @@ pub enum Orphans {
     Report,
     /// They are marked, and their people are removed after [`Policy::orphan_grace`].
     Empty,
+}
+
+/// What a run does when the guard refused its removals.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum WhenRefused {
+    /// Everything but the removals and demotions.
+    DoTheRest,
+    /// Nothing at all.
+    DoNothing,
 }
 
 /// A duration as a person writes it: `90s`, `24h`, `1day 6h`.

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 
 use matrix_sdk::ruma::RoomVersionId;
-use serde::{Deserialize, Deserializer, de};
+use serde::{Deserialize, Deserializer, Serialize, de};
 
 use crate::power::PermissionKey;
 
@@ -26,7 +26,7 @@ pub struct RoomSettings {
 
 /// Who can read what was written before they came
 /// (<https://spec.matrix.org/v1.16/client-server-api/#room-history-visibility>).
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum HistoryVisibility {
     /// From their invitation on.

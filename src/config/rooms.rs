@@ -48,6 +48,8 @@ pub struct RoomGroup {
     pub group: String,
     /// The power level of its members; `None` for the room's default.
     pub level: Option<i64>,
+    /// Whether people may be removed because the group has become empty.
+    pub may_be_empty: bool,
 }
 
 impl RoomGroup {
@@ -145,6 +147,8 @@ struct RawGroup {
     group: String,
     #[serde(default, deserialize_with = "level")]
     level: Option<i64>,
+    #[serde(default)]
+    may_be_empty: bool,
 }
 
 #[derive(Deserialize)]
@@ -228,9 +232,12 @@ fn expand(
             format!("there is no identity provider {unknown:?}; there are {}", idps.join(", ")),
         ));
     }
-    let groups = raw.groups.iter();
-    let groups =
-        groups.map(|group| RoomGroup { idp: group.idp.clone(), group: fill(&group.group), level: group.level });
+    let groups = raw.groups.iter().map(|group| RoomGroup {
+        idp: group.idp.clone(),
+        group: fill(&group.group),
+        level: group.level,
+        may_be_empty: group.may_be_empty,
+    });
     let renamed_users = renamed(&raw.renamed_users).map_err(|(_, message)| error("renamed_users", message))?;
     Ok(ExplicitRoom {
         alias,

@@ -107,7 +107,7 @@ impl Numbers {
             ],
         )?;
         let mut withheld: BTreeMap<&str, usize> =
-            ["cautious", "refused", "incomplete", "left_recently"].map(|reason| (reason, 0)).into();
+            ["cautious", "refused", "stopped", "incomplete", "left_recently"].map(|reason| (reason, 0)).into();
         for held in plan.rooms.iter().flat_map(|room| &room.withheld) {
             *withheld.entry(reason(&held.why)).or_default() += 1;
         }
@@ -149,6 +149,7 @@ fn reason(why: &HoldReason) -> &'static str {
         HoldReason::Refused => "refused",
         HoldReason::Incomplete(_) => "incomplete",
         HoldReason::LeftRecently { .. } => "left_recently",
+        HoldReason::Stopped => "stopped",
     }
 }
 

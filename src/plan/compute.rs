@@ -1,12 +1,13 @@
 //! From what is wanted and what is there to what is to be done: a pure function.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use matrix_sdk::ruma::{OwnedRoomAliasId, OwnedUserId, UserId};
 use wildmatch::WildMatch;
 
 use super::find::{Found, find};
 use super::orphans::{Orphans, orphans};
+use super::spaces::is_tolerated;
 use super::{
     AliasChange, AliasReason, Change, Headcount, HeldChange, HoldReason, Invite, Kick, LevelChange, PermissionChange,
     Plan, PowerLevelsChange, PowerNeed, Problem, Reason, RoomPlan, Withheld, level_patch,
@@ -304,6 +305,11 @@ impl<'a> RoomPlanner<'a> {
             if from == Some(*to) {
                 continue;
             }
+            let own = room.power.with_content(room.power.patched(&[(key.clone(), *to)].into(), &BTreeMap::new()));
+            if own.of(self.me) < room.power.of(self.me) {
+                self.problem(Problem::OwnPower(key.clone()));
+                continue;
+            }
             let highest = from.map_or(*to, |from| from.max(*to));
             if self.may(room, PowerNeed::Permission(key.clone()), highest) {
                 changes.push(PermissionChange { key: key.clone(), from, to: *to });
@@ -355,7 +361,7 @@ impl<'a> RoomPlanner<'a> {
             }
             let invited = member.membership == Membership::Invite;
             let kick = Kick { user: user.clone(), invited, reason: Reason::NotInGroup };
-            (!self.is_tolerated(user)).then_some((kick, level))
+            (!is_tolerated(self.wanted, self.desired, self.actual, user)).then_some((kick, level))
         })
     }
 

@@ -1,10 +1,16 @@
 //! The guard: what no answer of a directory may bring about unasked.
 
-use std::fmt;
+use std::collections::BTreeMap;
 
-use matrix_sdk::ruma::OwnedRoomAliasId;
+use matrix_sdk::ruma::OwnedRoomId;
 
-use super::{Change, Plan, orphans};
+use super::foresight::Foresight;
+use super::orphans::{self, OrphanLimits, Orphans, doubtful_share, guard_orphans};
+use super::refusal::Refusal;
+use super::{Change, HeldChange, HoldReason, Plan, Policy, Removals, RoomPlan, Withheld, compute};
+use crate::actual::{Actual, ActualRoom, JoinedRoom};
+use crate::config::WhenRefused;
+use crate::desired::Desired;
 
 /// How much a run may remove.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -15,64 +21,79 @@ pub struct Limits {
     pub max_percent: u64,
     /// The number of managed members below which the share does not count.
     pub percent_from: u64,
-    /// How many kicks a person has allowed for this run, whatever the other limits say.
+    /// Whether a room must keep a moderator.
+    pub keep_last_moderator: bool,
+    /// How many kicks a person has allowed for this run, whatever the other limits say. Nothing lets `inviter` take away
+    /// its own power.
     pub allowed: Option<u64>,
+    /// How many rooms may become orphaned at once.
+    pub orphans: OrphanLimits,
 }
 
-/// A limit that a plan is over.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Refusal {
-    /// Too many kicks in all.
-    TooMany {
-        /// Planned.
-        kicks: u64,
-        /// Allowed.
-        limit: u64,
-    },
-    /// Too large a share of a room's managed members, or of all rooms' if there is no alias.
-    TooLargeShare {
-        /// The room.
-        alias: Option<OwnedRoomAliasId>,
-        /// Planned.
-        kicks: u64,
-        /// The managed members there are.
-        of: u64,
-        /// Allowed, in percent.
-        limit: u64,
-    },
-    /// Nobody whom the identity providers want would be left in the room.
-    Emptied {
-        /// The room.
-        alias: OwnedRoomAliasId,
-        /// Planned.
-        kicks: u64,
-    },
-    /// Too many rooms become orphaned at once.
-    Orphaned {
-        /// Those that are not marked as orphaned yet.
-        rooms: u64,
-        /// All rooms there are.
-        of: u64,
-        /// Allowed, in percent.
-        limit: u64,
-    },
+/// The plan of a run, and why the guard refused its removals, if it did; the plan is then one without them, or without
+/// anything.
+#[must_use]
+pub fn decide(
+    desired: &Desired,
+    actual: &Actual,
+    policy: &Policy,
+    limits: &Limits,
+    when_refused: WhenRefused,
+) -> (Plan, Vec<Refusal>) {
+    let mut policy = policy.clone();
+    let mut whole = compute(desired, actual, &policy);
+    let mut refusals = guard(&whole, desired, actual, limits);
+    let too_many_orphans = guard_orphans(&whole, &limits.orphans);
+    match &mut policy.orphans {
+        Orphans::Report => whole.warnings.extend(doubtful_share(&whole, &limits.orphans)),
+        Orphans::Empty { marks, .. } => {
+            *marks = too_many_orphans.is_none();
+            refusals.extend(too_many_orphans);
+        }
+    }
+    if refusals.is_empty() {
+        return (whole, refusals);
+    }
+    policy.removals = Removals::Refused;
+    let mut rest = compute(desired, actual, &policy);
+    rest.warnings.clone_from(&whole.warnings);
+    let stops = when_refused == WhenRefused::DoNothing || refusals.iter().any(Refusal::is_final);
+    for rest in rest.all_mut() {
+        if let Some(whole) = whole.all().find(|whole| whole.alias == rest.alias) {
+            rest.tell_as(whole);
+        }
+        if stops {
+            rest.withhold_everything();
+        }
+    }
+    (rest, refusals)
 }
 
 /// The limits that a plan is over; none of them if it may be applied.
 #[must_use]
-pub fn guard(plan: &Plan, limits: &Limits) -> Vec<Refusal> {
-    let mut refusals = Vec::new();
+pub fn guard(plan: &Plan, desired: &Desired, actual: &Actual, limits: &Limits) -> Vec<Refusal> {
+    let joined = joined(actual);
+    let (mut refusals, mut own_losses) = (Vec::new(), Vec::new());
     let (mut all_kicks, mut all_managed) = (0, 0);
     for room in &plan.rooms {
         let kicks = room.kicks().count() as u64;
-        let present = (room.headcount.joined + room.headcount.invited) as u64;
-        let coming = room.changes.iter().filter(|change| matches!(change, Change::Invite(_))).count() as u64;
-        let managed = present + kicks;
+        let managed = (room.headcount.joined + room.headcount.invited) as u64 + kicks;
         all_kicks += kicks;
         all_managed += managed;
-        if kicks > 0 && present + coming == 0 {
-            refusals.push(Refusal::Emptied { alias: room.alias.clone(), kicks });
-        } else if limits.share_is_too_large(kicks, managed) {
+        let there = room.room_id.as_ref().and_then(|id| joined.get(id).copied());
+        let foresight = there.zip(desired.rooms.get(&room.alias)).map(|(there, wanted)| Foresight {
+            plan: room,
+            wanted,
+            room: there,
+            desired,
+            actual,
+        });
+        let of_room = foresight.as_ref().map_or_else(Vec::new, Foresight::refusals);
+        own_losses.extend(foresight.and_then(|foresight| foresight.own_loss()));
+        let is_emptied = of_room.iter().any(|refusal| matches!(refusal, Refusal::Emptied { .. }));
+        refusals
+            .extend(of_room.into_iter().filter(|refusal| limits.keep_last_moderator || !refusal.is_about_moderators()));
+        if !is_emptied && limits.share_is_too_large(kicks, managed) {
             let limit = limits.max_percent;
             refusals.push(Refusal::TooLargeShare { alias: Some(room.alias.clone()), kicks, of: managed, limit });
         }
@@ -88,9 +109,27 @@ pub fn guard(plan: &Plan, limits: &Limits) -> Vec<Refusal> {
         refusals.push(Refusal::TooMany { kicks: all_kicks, limit: limits.max_kicks });
     }
     if limits.allowed.is_some_and(|allowed| all_kicks <= allowed) {
-        return Vec::new();
+        refusals.clear();
     }
+    refusals.extend(own_losses);
     refusals
+}
+
+/// The number for `--allow-kicks` that would let the removals of a refused plan pass, if there is one.
+#[must_use]
+pub fn allowance(plan: &Plan, refusals: &[Refusal]) -> Option<usize> {
+    let held = plan.all().flat_map(|room| &room.withheld);
+    let kicks = held.filter(|held| held.is_refused() && matches!(held.change, HeldChange::Kick(_))).count();
+    let is_enough = refusals.iter().any(Refusal::yields_to_kicks) && !refusals.iter().any(Refusal::is_final);
+    is_enough.then_some(kicks)
+}
+
+fn joined(actual: &Actual) -> BTreeMap<&OwnedRoomId, &JoinedRoom> {
+    let by_alias = actual.rooms.values().filter_map(|room| match room {
+        ActualRoom::Joined(room) => Some(room.as_ref()),
+        _ => None,
+    });
+    by_alias.chain(actual.others.values()).map(|room| (&room.id, room)).collect()
 }
 
 impl Limits {
@@ -99,28 +138,34 @@ impl Limits {
     }
 }
 
-impl fmt::Display for Refusal {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::TooMany { kicks, limit } => write!(f, "{kicks} kicks in all; max_kicks allows {limit}"),
-            Self::TooLargeShare { alias, kicks, of, limit } => {
-                match alias {
-                    Some(alias) => write!(f, "{alias}: ")?,
-                    None => f.write_str("all rooms together: ")?,
+impl RoomPlan {
+    /// Tells of removals that are refused only where the whole plan made them. What was withheld in it or not possible
+    /// stays that, and nothing else needs to be allowed.
+    fn tell_as(&mut self, whole: &Self) {
+        self.problems.extend(whole.problems.iter().cloned());
+        self.withheld.retain_mut(|held| {
+            if let Some(before) = whole.withheld.iter().find(|before| before.change == held.change) {
+                held.why = before.why.clone();
+                return true;
+            }
+            match &held.change {
+                HeldChange::Kick(kick) => whole.kicks().any(|planned| planned == kick),
+                HeldChange::Level(level) => {
+                    whole.power_levels().is_some_and(|change| change.users.iter().any(|planned| planned == level))
                 }
-                write!(f, "{kicks} kicks among {of} managed members; max_kicks_percent allows {limit} %")
+                HeldChange::Invite(_) | HeldChange::Other(_) => true,
             }
-            Self::Orphaned { rooms, of, limit } => {
-                let which = if rooms == of { format!("all {of}") } else { format!("{rooms} of {of}") };
-                write!(
-                    f,
-                    "{which} rooms would become orphaned at once; max_orphans_percent allows {limit} %. If their groups \
-                     are really gone, repeat with --allow-orphans {rooms}"
-                )
-            }
-            Self::Emptied { alias, kicks } => {
-                write!(f, "{alias}: {kicks} kicks would leave nobody there whom the identity provider wants")
-            }
-        }
+        });
+    }
+
+    fn withhold_everything(&mut self) {
+        let changes = std::mem::take(&mut self.changes).into_iter().map(|change| match change {
+            Change::Kick(kick) => HeldChange::Kick(kick),
+            Change::Invite(invite) => HeldChange::Invite(invite),
+            other => HeldChange::Other(Box::new(other)),
+        });
+        let mut withheld: Vec<_> = changes.map(|change| Withheld { change, why: HoldReason::Stopped }).collect();
+        withheld.append(&mut self.withheld);
+        self.withheld = withheld;
     }
 }

@@ -10,7 +10,9 @@ use serde::Serialize;
 use serde_json::Value;
 
 use super::text::Count;
-use super::{Change, HeldChange, Invite, Kick, LevelChange, Plan, Problem, Reason, Refusal, RoomPlan, Withheld};
+use super::{
+    Change, HeldChange, Invite, Kick, LevelChange, Plan, Problem, Reason, Refusal, RoomPlan, Withheld, allowance,
+};
 use crate::actual::StampedGroup;
 use crate::desired::Via;
 use crate::report::{Outcome, Report};
@@ -28,6 +30,10 @@ pub struct Document {
     dry_run: bool,
     /// Whether the guard refused the removals of this run; its reasons, for a person.
     refusals: Vec<String>,
+    /// The number for `--allow-kicks` that lets the plan pass; null if nothing was refused, or if no number will do.
+    allow_kicks: Option<usize>,
+    /// The digest of the changes, for `--expect`: SHA-256 in hexadecimal digits.
+    digest: String,
     /// What went wrong that concerns no single room: identity providers that could not be read.
     problems: BTreeSet<String>,
     /// What a person should know that concerns no single room.
@@ -236,14 +242,17 @@ struct Held {
 }
 
 #[derive(Debug, Serialize, JsonSchema)]
-#[serde(tag = "action", rename_all = "snake_case")]
+#[serde(untagged)]
 enum HeldAction {
-    /// Remove a member, or withdraw an invitation.
-    Kick(Removal),
+    Level(HeldLevel),
+    Any(Action),
+}
+
+#[derive(Debug, Serialize, JsonSchema)]
+#[serde(tag = "action", rename_all = "snake_case")]
+enum HeldLevel {
     /// Change somebody's power level.
     PowerLevel(UserLevel),
-    /// Invite somebody.
-    Invite(Invitation),
 }
 
 #[derive(Debug, Serialize, JsonSchema)]
@@ -264,6 +273,7 @@ enum ProblemKind {
     AliasTaken,
     NoSpace,
     CannotRestrict,
+    OwnPower,
     NotASpace,
     Replaced,
     Ambiguous,
@@ -294,6 +304,8 @@ impl Document {
             version: VERSION,
             dry_run: report.is_none(),
             refusals: refusals.iter().map(ToString::to_string).collect(),
+            allow_kicks: allowance(plan, refusals),
+            digest: plan.digest().to_string(),
             problems: plan.problems.clone(),
             warnings: plan.warnings.clone(),
             summary: Summary {
@@ -449,9 +461,10 @@ impl From<&Reason> for Why {
 impl From<&Withheld> for Held {
     fn from(withheld: &Withheld) -> Self {
         let change = match &withheld.change {
-            HeldChange::Kick(kick) => HeldAction::Kick(kick.into()),
-            HeldChange::Level(change) => HeldAction::PowerLevel(change.into()),
-            HeldChange::Invite(invite) => HeldAction::Invite(invite.into()),
+            HeldChange::Kick(kick) => HeldAction::Any(Action::Kick(kick.into())),
+            HeldChange::Level(change) => HeldAction::Level(HeldLevel::PowerLevel(change.into())),
+            HeldChange::Invite(invite) => HeldAction::Any(Action::Invite(invite.into())),
+            HeldChange::Other(change) => HeldAction::Any(change.as_ref().into()),
         };
         Self { change, why: withheld.why.to_string() }
     }
@@ -474,6 +487,7 @@ impl From<&Problem> for RoomProblem {
             Problem::AliasTaken(_) => ProblemKind::AliasTaken,
             Problem::NoSpace(_) => ProblemKind::NoSpace,
             Problem::CannotRestrict(_) => ProblemKind::CannotRestrict,
+            Problem::OwnPower(_) => ProblemKind::OwnPower,
             Problem::NotASpace => ProblemKind::NotASpace,
             Problem::Replaced(_) => ProblemKind::Replaced,
             Problem::Ambiguous(_) => ProblemKind::Ambiguous,

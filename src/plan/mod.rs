@@ -3,10 +3,13 @@
 
 mod compute;
 mod creation;
+mod digest;
 mod find;
+mod foresight;
 mod guard;
 pub mod json;
 pub(crate) mod orphans;
+mod refusal;
 pub(crate) mod show;
 mod spaces;
 pub mod text;
@@ -14,6 +17,7 @@ pub mod text;
 use std::collections::{BTreeMap, BTreeSet};
 
 use matrix_sdk::ruma::{OwnedRoomAliasId, OwnedRoomId, OwnedUserId, RoomVersionId};
+use serde::Serialize;
 use serde_json::{Map, Value};
 
 use crate::actual::Stamp;
@@ -22,9 +26,11 @@ use crate::desired::Via;
 use crate::power::{PermissionKey, Power};
 
 pub use compute::{Policy, Removals, RenamedAlias, compute};
+pub use digest::{Digest, NoDigest};
 pub use find::{asked_for, needs_others, report_room, unread};
-pub use guard::{Limits, Refusal, guard};
+pub use guard::{Limits, allowance, decide, guard};
 pub use orphans::{Doubt, Orphan, OrphanLimits, Orphans, doubtful_share, guard_orphans};
+pub use refusal::{OwnLoss, Refusal};
 
 /// All that a run would do.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -70,7 +76,7 @@ pub struct Headcount {
 }
 
 /// One write to the homeserver. Within a room the changes are applied in the order of the variants.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize)]
 pub enum Change {
     /// Create the room, with everything that it is to be born with.
     Create(Creation),
@@ -129,7 +135,7 @@ pub enum Change {
 }
 
 /// A new alias for a room.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct AliasChange {
     /// The alias to be, which becomes the room's main alias.
     pub to: OwnedRoomAliasId,
@@ -146,7 +152,7 @@ pub struct AliasChange {
 }
 
 /// Why a room gets a new alias.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 pub enum AliasReason {
     /// Its group was renamed.
     Renamed,
@@ -155,7 +161,7 @@ pub enum AliasReason {
 }
 
 /// A space that a room is in.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct SpaceLink {
     /// The space's alias.
     pub space: OwnedRoomAliasId,
@@ -164,7 +170,7 @@ pub struct SpaceLink {
 }
 
 /// A room to be created by one request, so that no half-made room can exist.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Creation {
     /// The alias.
     pub alias: OwnedRoomAliasId,
@@ -191,7 +197,7 @@ pub struct Creation {
 }
 
 /// A change of a room's power levels.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct PowerLevelsChange {
     /// The whole new content of the event.
     pub content: Map<String, Value>,
@@ -202,7 +208,7 @@ pub struct PowerLevelsChange {
 }
 
 /// A new level for one person.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct LevelChange {
     /// The person.
     pub user: OwnedUserId,
@@ -231,7 +237,7 @@ impl LevelChange {
 }
 
 /// A new level for one permission.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct PermissionChange {
     /// Which.
     pub key: PermissionKey,
@@ -242,7 +248,7 @@ pub struct PermissionChange {
 }
 
 /// A person to be removed.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Kick {
     /// The person.
     pub user: OwnedUserId,
@@ -253,7 +259,7 @@ pub struct Kick {
 }
 
 /// A person to be invited.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Invite {
     /// The person.
     pub user: OwnedUserId,
@@ -264,7 +270,7 @@ pub struct Invite {
 }
 
 /// Why a change is made.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub enum Reason {
     /// The identity providers want it, by these groups.
     Wanted(BTreeSet<Via>),
@@ -273,7 +279,7 @@ pub enum Reason {
 }
 
 /// A change that policy holds back.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Withheld {
     /// The change.
     pub change: HeldChange,
@@ -281,8 +287,16 @@ pub struct Withheld {
     pub why: HoldReason,
 }
 
+impl Withheld {
+    /// Whether the guard's refusal of removals holds it back.
+    #[must_use]
+    pub fn is_refused(&self) -> bool {
+        self.why == HoldReason::Refused
+    }
+}
+
 /// What can be held back.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub enum HeldChange {
     /// A removal.
     Kick(Kick),
@@ -290,6 +304,8 @@ pub enum HeldChange {
     Level(LevelChange),
     /// An invitation.
     Invite(Invite),
+    /// Anything else.
+    Other(Box<Change>),
 }
 
 /// Why a change is held back.
@@ -299,6 +315,8 @@ pub enum HoldReason {
     Cautious,
     /// The guard refused the removals of this run.
     Refused,
+    /// The guard refused the removals of this run, and then nothing at all is done.
+    Stopped,
     /// An identity provider's answer for this room is not complete.
     Incomplete(BTreeSet<String>),
     /// The person left or declined not long ago; the time, in milliseconds since 1970, when they are invited again.
@@ -334,6 +352,8 @@ pub enum Problem {
     NoSpace(OwnedRoomAliasId),
     /// The room's version has no restricted join rule.
     CannotRestrict(RoomVersionId),
+    /// The configuration asks for a permission that would take the account's own power.
+    OwnPower(PermissionKey),
     /// The configuration says that it is a space, and it is none.
     NotASpace,
     /// The room was upgraded; the ID of its replacement, if the event names one.
@@ -383,6 +403,10 @@ impl Plan {
     fn all(&self) -> impl Iterator<Item = &RoomPlan> {
         self.rooms.iter().chain(self.orphans.iter().map(|orphan| &orphan.plan))
     }
+
+    fn all_mut(&mut self) -> impl Iterator<Item = &mut RoomPlan> {
+        self.rooms.iter_mut().chain(self.orphans.iter_mut().map(|orphan| &mut orphan.plan))
+    }
 }
 
 impl RoomPlan {
@@ -390,6 +414,15 @@ impl RoomPlan {
     pub fn kicks(&self) -> impl Iterator<Item = &Kick> {
         self.changes.iter().filter_map(|change| match change {
             Change::Kick(kick) => Some(kick),
+            _ => None,
+        })
+    }
+
+    /// The change of the power levels, if there is one.
+    #[must_use]
+    pub fn power_levels(&self) -> Option<&PowerLevelsChange> {
+        self.changes.iter().find_map(|change| match change {
+            Change::PowerLevels(change) => Some(change),
             _ => None,
         })
     }

@@ -93,18 +93,7 @@ impl fmt::Display for HeldChange {
             Self::Kick(kick) => kick.fmt(f),
             Self::Level(change) => change.fmt(f),
             Self::Invite(invite) => invite.fmt(f),
-        }
-    }
-}
-
-impl HeldChange {
-    /// Why the change would be made.
-    #[must_use]
-    pub fn reason(&self) -> &Reason {
-        match self {
-            Self::Kick(kick) => &kick.reason,
-            Self::Level(change) => &change.reason,
-            Self::Invite(invite) => &invite.reason,
+            Self::Other(change) => f.write_str(&brief(change)),
         }
     }
 }
@@ -114,6 +103,7 @@ impl fmt::Display for HoldReason {
         match self {
             Self::Cautious => f.write_str("removals need --kick"),
             Self::Refused => f.write_str("the guard refused the removals of this run"),
+            Self::Stopped => f.write_str("the guard stopped this run"),
             Self::Incomplete(reasons) => {
                 let reasons: Vec<&str> = reasons.iter().map(String::as_str).collect();
                 write!(f, "not all members are known: {}", harmless(&reasons.join("; ")))
@@ -173,6 +163,12 @@ impl fmt::Display for Problem {
                 f,
                 "rooms of version {} cannot let members of a space join: upgrade the room, or leave restricted out",
                 harmless(version.as_str())
+            ),
+            Self::OwnPower(key) => write!(
+                f,
+                "the permission {} would take the power that inviter has here: have an admin of the room give inviter a \
+                 power level of its own, or leave that permission out for this room",
+                harmless(&key.to_string())
             ),
             Self::NotASpace => f.write_str(
                 "this is no space, and nothing can make it one: leave type = \"space\" out, or use another alias",

@@ -5,7 +5,8 @@ use serde_json::{Value, json};
 
 use super::compute::RoomPlanner;
 use super::{Change, PowerNeed, Problem, SpaceLink};
-use crate::actual::{ActualRoom, JoinedRoom, Membership};
+use crate::actual::{Actual, ActualRoom, JoinedRoom, Membership};
+use crate::desired::{Desired, DesiredRoom};
 use crate::power::Power;
 
 impl RoomPlanner<'_> {
@@ -69,20 +70,20 @@ impl RoomPlanner<'_> {
             self.plan.changes.push(Change::Restrict { space: link.clone(), allow });
         }
     }
+}
 
-    /// Whether somebody may be in the room because they are in its space. Who leaves the space is not put out of its
-    /// rooms by that, so whoever is no longer wanted in the space is not tolerated here either.
-    pub(super) fn is_tolerated(&self, user: &UserId) -> bool {
-        let described = &self.wanted.described;
-        let Some(parent) = described.parent.as_ref().filter(|_| described.restricted) else { return false };
-        match (self.desired.rooms.get(parent), self.actual.rooms.get(parent)) {
-            (Some(space), _) => {
-                space.members.contains_key(user) || space.held.contains(user) || !space.incomplete.is_empty()
-            }
-            (None, Some(ActualRoom::Joined(space))) => space.membership(user) == Membership::Join,
-            // Who is in the space is not known.
-            (None, _) => true,
+/// Whether somebody may be in a room because they are in its space. Who leaves the space is not put out of its rooms by
+/// that, so whoever is no longer wanted in the space is not tolerated here either.
+pub(super) fn is_tolerated(wanted: &DesiredRoom, desired: &Desired, actual: &Actual, user: &UserId) -> bool {
+    let described = &wanted.described;
+    let Some(parent) = described.parent.as_ref().filter(|_| described.restricted) else { return false };
+    match (desired.rooms.get(parent), actual.rooms.get(parent)) {
+        (Some(space), _) => {
+            space.members.contains_key(user) || space.held.contains(user) || !space.incomplete.is_empty()
         }
+        (None, Some(ActualRoom::Joined(space))) => space.membership(user) == Membership::Join,
+        // Who is in the space is not known.
+        (None, _) => true,
     }
 }
 

@@ -6,7 +6,9 @@ use anstyle::{AnsiColor, Style};
 use matrix_sdk::ruma::OwnedRoomAliasId;
 
 use super::show;
-use super::{AliasReason, Change, Creation, Orphan, Plan, Refusal, RoomPlan};
+use super::{
+    AliasReason, Change, Creation, Digest, HeldChange, HoldReason, Orphan, Plan, Reason, Refusal, RoomPlan, allowance,
+};
 use crate::printable::harmless;
 use crate::report::{Outcome, Report};
 
@@ -62,20 +64,39 @@ pub fn plan(plan: &Plan, refusals: &[Refusal], dress: Dress) -> String {
         if !text.is_empty() {
             text.push('\n');
         }
-        let _ = writeln!(text, "{}", dress.color(AnsiColor::Red, "The guard refused to remove anybody:"));
-        for refusal in refusals {
-            let _ = writeln!(text, "  {refusal}");
-        }
-        text.push_str(
-            "If these removals are right, repeat with --allow-kicks N, N being the number of kicks, or go room by room \
-             with --room ALIAS.\n",
-        );
+        text.push_str(&refused(plan, refusals, dress));
     }
     if !text.is_empty() {
         text.push('\n');
     }
     let _ = writeln!(text, "{}", dress.bold(&summary(plan)));
     text
+}
+
+/// The limits that the plan is over, and the ways to go on.
+fn refused(plan: &Plan, refusals: &[Refusal], dress: Dress) -> String {
+    let stopped = plan.all().flat_map(|room| &room.withheld).any(|held| held.why == HoldReason::Stopped);
+    let what = if stopped { "The guard stopped this run:" } else { "The guard refused to remove or demote anybody:" };
+    let mut text = format!("{}\n", dress.color(AnsiColor::Red, what));
+    for refusal in refusals {
+        let _ = writeln!(text, "  {refusal}");
+    }
+    if let Some(kicks) = allowance(plan, refusals) {
+        let _ = writeln!(
+            text,
+            "If this is right, repeat with --allow-kicks {kicks}, go room by room with --room ALIAS, or change a key \
+             that is named above (under [policy], if no section is)."
+        );
+    } else if refusals.iter().any(Refusal::is_final) {
+        text.push_str("Nothing lets that pass: change the configuration, or leave the room out with --room ALIAS.\n");
+    }
+    text
+}
+
+/// The digest of a plan, as `--expect` wants it.
+#[must_use]
+pub fn digest(digest: &Digest) -> String {
+    format!("Digest: {digest}\n")
 }
 
 impl RoomPlan {
@@ -112,14 +133,27 @@ fn section(
         }
     }
     for withheld in &room.withheld {
-        let what = format!("withheld: {}", withheld.change);
-        let _ = writeln!(text, "  . {what}  ({}; {})", withheld.change.reason(), withheld.why);
+        for (what, why) in held_lines(&withheld.change) {
+            let reason = why.map_or_else(String::new, |why| format!("{why}; "));
+            let _ = writeln!(text, "  . withheld: {what}  ({reason}{})", withheld.why);
+        }
     }
     for problem in &room.problems {
         let _ = writeln!(text, "  {} {problem}", dress.color(AnsiColor::Red, "! problem:"));
     }
     for warning in &room.warnings {
         let _ = writeln!(text, "  {} {}", dress.color(AnsiColor::Yellow, "! warning:"), harmless(warning));
+    }
+}
+
+/// What is held back, and why it would be done.
+fn held_lines(change: &HeldChange) -> Vec<(String, Option<String>)> {
+    let line = |reason: &Reason| vec![(change.to_string(), Some(reason.to_string()))];
+    match change {
+        HeldChange::Kick(kick) => line(&kick.reason),
+        HeldChange::Level(level) => line(&level.reason),
+        HeldChange::Invite(invite) => line(&invite.reason),
+        HeldChange::Other(other) => lines(other).into_iter().map(|line| (line.what, line.why)).collect(),
     }
 }
 

@@ -315,13 +315,14 @@ fn too_large_a_share_of_rooms_that_become_orphaned_at_once_is_refused() {
 
 #[test]
 fn emptying_counts_in_the_limits_of_the_whole_run_alone() {
-    let plan = marked(48).plan();
-    assert_eq!(guard(&plan, &limits()), [], "that nobody is left is what is meant");
+    let world = marked(48);
+    let guard = |limits: &Limits| guard(&world.plan(), &world.desired, &world.actual, limits);
+    assert_eq!(guard(&limits()), [], "that nobody is left is what is meant");
     let narrow = Limits { max_kicks: 1, ..limits() };
-    assert_eq!(guard(&plan, &narrow), [Refusal::TooMany { kicks: 2, limit: 1 }]);
+    assert_eq!(guard(&narrow), [Refusal::TooMany { kicks: 2, limit: 1 }]);
     let narrow = Limits { percent_from: 3, ..limits() };
     let share = Refusal::TooLargeShare { alias: None, kicks: 2, of: 3, limit: 30 };
-    assert_eq!(guard(&plan, &narrow), [share]);
+    assert_eq!(guard(&narrow), [share]);
 }
 
 #[test]

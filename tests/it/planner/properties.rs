@@ -3,8 +3,8 @@
 use std::collections::BTreeSet;
 
 use inviter::actual::{ActualRoom, Member, Membership};
-use inviter::config::HistoryVisibility;
-use inviter::plan::{Change, Limits, Plan, Removals, guard};
+use inviter::config::{HistoryVisibility, WhenRefused};
+use inviter::plan::{Change, Limits, Plan, Removals, allowance, guard};
 use inviter::power::{ADMIN, PermissionKey, Power, PowerLevels};
 use matrix_sdk::ruma::{OwnedUserId, RoomId, RoomVersionId, UserId};
 use proptest::prelude::*;
@@ -12,7 +12,7 @@ use proptest::sample::select;
 use serde_json::json;
 use wildmatch::WildMatch;
 
-use super::world::{HOUR, NOW, World, alias, me, user};
+use super::world::{HOUR, NOW, World, alias, limits, me, user};
 
 const PEOPLE: [&str; 9] =
     ["alice", "bob", "carol", "dave", "erin", "bot-1", "inviter", "@guest:elsewhere.org", "@other:elsewhere.org"];
@@ -292,17 +292,111 @@ proptest! {
     #[test]
     fn every_plan_over_the_limits_is_refused(world in world(), max_kicks in 0_u64..4, max_percent in 0_u64..100) {
         let plan = world.plan();
-        let limits = Limits { max_kicks, max_percent, percent_from: 3, allowed: None };
+        let limits = Limits { max_kicks, max_percent, percent_from: 3, ..limits() };
+        let refusals = |limits| guard(&plan, &world.desired, &world.actual, &limits);
         let kicks: usize = plan.rooms.iter().map(|room| room.kicks().count()).sum();
         let over = kicks as u64 > max_kicks || plan.rooms.iter().any(|room| {
             let kicks = room.kicks().count();
             let managed = kicks + room.headcount.joined + room.headcount.invited;
             managed >= 3 && kicks as u64 * 100 > managed as u64 * max_percent
         });
-        prop_assert!(!over || !guard(&plan, &limits).is_empty());
-        prop_assert!(kicks > 0 || guard(&plan, &limits).is_empty());
-        let allowing = Limits { allowed: Some(kicks as u64), ..limits };
-        prop_assert_eq!(guard(&plan, &allowing), vec![]);
+        prop_assert!(!over || !refusals(limits).is_empty());
+        let loses = touched(&plan).into_iter().any(|(_, user, change)| loses(change, user));
+        prop_assert!(loses || refusals(limits).is_empty());
+        prop_assert_eq!(refusals(Limits { allowed: Some(kicks as u64), ..limits }), vec![]);
+    }
+
+    #[test]
+    fn a_room_that_loses_its_last_member_or_moderator_is_refused(mut world in world()) {
+        let in_the_room = |world: &World, what: &dyn Fn(&str, &inviter::actual::JoinedRoom, &UserId) -> bool| {
+            let there = |name: &&str| there(world, name).is_some_and(|room| {
+                let mut joined = room.members.iter().filter(|(user, member)| {
+                    member.membership == Membership::Join && **user != me()
+                });
+                joined.any(|(user, _)| what(name, room, user))
+            });
+            ROOMS.iter().filter(|name| there(name)).copied().collect::<BTreeSet<&str>>()
+        };
+        let desired = world.desired.clone();
+        let wanted = |name: &str, _: &inviter::actual::JoinedRoom, user: &UserId| {
+            let room = &desired.rooms[&alias(name)];
+            room.members.contains_key(user) || room.held.contains(user)
+        };
+        let moderates = |_: &str, room: &inviter::actual::JoinedRoom, user: &UserId| {
+            matches!(room.power.of(user), Power::Level(50..=99))
+        };
+        let limits = Limits { max_kicks: 99, max_percent: 100, ..limits() };
+        let plan = world.plan();
+        let refusals = guard(&plan, &world.desired, &world.actual, &limits);
+        let moderated = in_the_room(&world, &moderates);
+        world.apply(&plan);
+        let (kept, still_moderated) = (in_the_room(&world, &wanted), in_the_room(&world, &moderates));
+        for room in &plan.rooms {
+            let name = ROOMS.into_iter().find(|name| alias(name) == room.alias).unwrap();
+            let told = refusals.iter().any(|refusal| refusal.to_string().starts_with(room.alias.as_str()));
+            let emptied = room.kicks().any(|kick| !kick.invited) && !kept.contains(name);
+            prop_assert!(!emptied || told, "{name}: {plan:#?}");
+            let lost = moderated.contains(name) && !still_moderated.contains(name);
+            let successor = room.changes.iter().any(|change| {
+                matches!(change, Change::PowerLevels(levels) if levels.users.iter().any(|user| !user.is_demotion()))
+            }) || there(&world, name).is_some_and(|room| room.members.iter().any(|(user, member)| {
+                member.membership == Membership::Invite && moderates(name, room, user)
+            }));
+            prop_assert!(!lost || successor || told, "{name}: {plan:#?}");
+        }
+    }
+
+    #[test]
+    fn a_refused_plan_removes_and_demotes_nobody_and_is_else_the_same(world in world(), max_kicks in 0_u64..3) {
+        let limits = Limits { max_kicks, ..limits() };
+        let whole = world.plan();
+        let (rest, refusals) = world.decide(&limits, WhenRefused::DoTheRest);
+        if refusals.is_empty() {
+            prop_assert_eq!(rest, whole);
+            return Ok(());
+        }
+        prop_assert!(!touched(&rest).into_iter().any(|(_, user, change)| loses(change, user)));
+        prop_assert_eq!(guard(&rest, &world.desired, &world.actual, &limits), vec![]);
+        let others = |plan: &Plan| -> Vec<Change> {
+            let all = plan.rooms.iter().flat_map(|room| room.changes.clone());
+            all.filter(|change| !matches!(change, Change::Kick(_) | Change::PowerLevels(_))).collect()
+        };
+        prop_assert_eq!(others(&rest), others(&whole));
+        let kicks: usize = whole.rooms.iter().map(|room| room.kicks().count()).sum();
+        prop_assert_eq!(allowance(&rest, &refusals), Some(kicks));
+        let allowed = Limits { allowed: Some(kicks as u64), ..limits };
+        prop_assert_eq!(world.decide(&allowed, WhenRefused::DoTheRest), (whole, vec![]));
+        let (nothing, _) = world.decide(&limits, WhenRefused::DoNothing);
+        prop_assert!(nothing.is_empty());
+    }
+
+    #[test]
+    fn plans_have_one_digest_if_and_only_if_they_do_the_same(
+        world in world(), other in world(), person in person(), room in select(&ROOMS[..]), cut in any::<prop::sample::Index>(),
+    ) {
+        let applied = |plan: &Plan| -> Vec<_> {
+            plan.changing().map(|room| (room.alias.clone(), room.room_id.clone(), room.changes.clone())).collect()
+        };
+        let plan = world.plan();
+        let (mut cautious, mut one_more, mut talkative) = (world.clone(), world.clone(), plan.clone());
+        cautious.policy.removals = Removals::Cautious;
+        one_more.want(room, person.as_str());
+        talkative.warnings.insert("something else".into());
+        for room in &mut talkative.rooms {
+            room.withheld.clear();
+            room.problems.clear();
+            room.warnings.clear();
+        }
+        prop_assert_eq!(talkative.digest(), plan.digest());
+        let mut shorter = plan.clone();
+        let full: Vec<usize> = (0..plan.rooms.len()).filter(|at| !plan.rooms[*at].changes.is_empty()).collect();
+        if !full.is_empty() {
+            let changes = &mut shorter.rooms[full[cut.index(full.len())]].changes;
+            changes.remove(cut.index(changes.len()));
+        }
+        for other in [other.plan(), cautious.plan(), one_more.plan(), shorter] {
+            prop_assert_eq!(other.digest() == plan.digest(), applied(&other) == applied(&plan));
+        }
     }
 
     #[test]

@@ -1,8 +1,9 @@
 //! How a plan reads, to a person and to a program.
 
 use inviter::actual::Membership;
+use inviter::config::WhenRefused;
 use inviter::plan::text::{self, Dress};
-use inviter::plan::{guard, json};
+use inviter::plan::{Limits, json};
 use inviter::report::{Outcome, Report, Status};
 use serde_json::Value;
 
@@ -56,9 +57,11 @@ fn a_refused_plan_names_the_limits_and_the_way_to_go_on() {
     let mut world = World::with_room("ops", &["alice", "bob"]);
     world.unwant("ops", "alice");
     world.unwant("ops", "bob");
-    let refusals = guard(&world.plan(), &limits());
-    world.policy.removals = inviter::plan::Removals::Refused;
-    insta::assert_snapshot!(text::plan(&world.plan(), &refusals, Dress::new(false)));
+    world.want_room("dev");
+    for when_refused in [WhenRefused::DoTheRest, WhenRefused::DoNothing] {
+        let (plan, refusals) = world.decide(&limits(), when_refused);
+        insta::assert_snapshot!(text::plan(&plan, &refusals, Dress::new(false)));
+    }
 }
 
 #[test]
@@ -80,9 +83,11 @@ fn json_fits_the_published_schema() {
     assert!(schema == json::Document::schema(), "run: cargo run --example plan_schema > examples/plan.schema.json");
     let validator = jsonschema::validator_for(&schema).unwrap();
     let world = busy();
-    let refusals = guard(&world.plan(), &limits());
-    for report in [None, Some(&report(&world))] {
-        let document = serde_json::to_value(json::Document::new(&world.plan(), &refusals, report)).unwrap();
+    let (stopped, refusals) = world.decide(&Limits { max_kicks: 0, ..limits() }, WhenRefused::DoNothing);
+    assert!(!refusals.is_empty() && stopped.is_empty());
+    let (plan, report) = (world.plan(), report(&world));
+    for (plan, report) in [(&stopped, None), (&plan, None), (&plan, Some(&report))] {
+        let document = serde_json::to_value(json::Document::new(plan, &refusals, report)).unwrap();
         let complaints: Vec<String> = validator.iter_errors(&document).map(|error| error.to_string()).collect();
         assert_eq!(complaints, Vec::<String>::new());
     }

@@ -3,10 +3,12 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use inviter::actual::{Actual, ActualRoom, JoinedRoom, Member, Membership, Stamp, StampedGroup};
+use inviter::config::WhenRefused;
 use inviter::desired::{Answered, Desired, DesiredMember, DesiredRoom, Via};
 use inviter::plan::text::Dress;
 use inviter::plan::{
-    Change, Creation, Limits, Orphans, Plan, Policy, Refusal, Removals, RenamedAlias, compute, guard, text,
+    Change, Creation, Limits, OrphanLimits, Orphans, Plan, Policy, Refusal, Removals, RenamedAlias, compute, decide,
+    guard, text,
 };
 use inviter::power::{Power, PowerLevels};
 use matrix_sdk::ruma::{OwnedRoomAliasId, OwnedRoomId, OwnedUserId, RoomAliasId, RoomId, RoomVersionId, UserId};
@@ -199,7 +201,17 @@ impl World {
 
     /// What the guard says of the plan with its usual limits.
     pub fn refusals(&self) -> Vec<Refusal> {
-        guard(&self.plan(), &limits())
+        guard(&self.plan(), &self.desired, &self.actual, &limits())
+    }
+
+    /// What the guard says, as a person reads it.
+    pub fn refused(&self) -> Vec<String> {
+        self.refusals().iter().map(ToString::to_string).collect()
+    }
+
+    /// The plan of a run, and what the guard refused of it.
+    pub fn decide(&self, limits: &Limits, when_refused: WhenRefused) -> (Plan, Vec<Refusal>) {
+        decide(&self.desired, &self.actual, &self.policy, limits, when_refused)
     }
 
     /// Checks the plan of a room, in the lines that a person would read.
@@ -332,7 +344,8 @@ impl World {
 
 /// Limits that are narrow enough to be met by a small world.
 pub fn limits() -> Limits {
-    Limits { max_kicks: 5, max_percent: 30, percent_from: 10, allowed: None }
+    let orphans = OrphanLimits { max_percent: 20, percent_from: 10, allowed: None };
+    Limits { max_kicks: 5, max_percent: 30, percent_from: 10, keep_last_moderator: true, allowed: None, orphans }
 }
 
 fn is_v12(version: &RoomVersionId) -> bool {

@@ -6,5 +6,6 @@ mod kills;
 mod life;
 mod orphans;
 mod output;
+mod rails;
 mod rooms;
 pub mod scene;
