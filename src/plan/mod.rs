@@ -3,12 +3,14 @@
 
 mod compute;
 mod creation;
+mod estimate;
 mod find;
 mod guard;
 pub mod json;
 pub(crate) mod show;
 mod spaces;
 pub mod text;
+mod update;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -21,8 +23,10 @@ use crate::desired::Via;
 use crate::power::{PermissionKey, Power};
 
 pub use compute::{Policy, Removals, RenamedAlias, compute};
+pub use estimate::rate_limited;
 pub use find::{asked_for, needs_others, report_room, unread};
 pub use guard::{Limits, Refusal, guard};
+pub(crate) use update::Edit;
 
 /// All that a run would do.
 #[derive(Debug, Clone, Default, PartialEq)]
