@@ -21,6 +21,8 @@ impl Writer {
         let (kind, what) = (edit.kind(), edit.what());
         let (mut left, mut written) = (BTreeSet::new(), false);
         let mut base = self.reader.state_event_whole(&place.id, kind).await?;
+        // The events that ours are made from, and ours.
+        let mut known: BTreeSet<String> = base.id.iter().cloned().collect();
         for _ in 0..RACES {
             let update = edit.onto(base.content());
             left.extend(update.left);
@@ -29,8 +31,11 @@ impl Writer {
             let Some(content) = content else { break };
             let id = self.send(place, kind, "", Value::Object(content), what).await?;
             written = true;
-            match self.lost(&place.id, kind, &id, base.id.as_deref()).await {
+            let lost = self.lost(&place.id, kind, &id, &known).await;
+            known.insert(id);
+            match lost {
                 Some(theirs) => {
+                    known.extend(theirs.id.clone());
                     tracing::info!("{what} {place}: somebody else did so at the same time, so again");
                     base = theirs;
                 }
@@ -46,14 +51,12 @@ impl Writer {
         Ok(if written { Done::Applied } else { Done::Already })
     }
 
-    /// The event that ours replaced, if that is not the one that ours was made from.
-    async fn lost(&self, room: &RoomId, kind: &str, ours: &str, from: Option<&str>) -> Option<StateEvent> {
+    /// The event that ours replaced, if that is not one that ours was made from.
+    async fn lost(&self, room: &RoomId, kind: &str, ours: &str, known: &BTreeSet<String>) -> Option<StateEvent> {
         // What cannot be looked up is not lost for that.
         let now = self.reader.state_event_whole(room, kind).await.ok()?;
-        if now.id.as_deref() != Some(ours) || now.replaces.is_none() || now.replaces.as_deref() == from {
-            return None;
-        }
-        self.reader.event(room, now.replaces.as_deref()?).await.ok()
+        let replaced = now.replaces.filter(|replaced| now.id.as_deref() == Some(ours) && !known.contains(replaced))?;
+        self.reader.event(room, &replaced).await.ok()
     }
 }
 

@@ -266,7 +266,7 @@ enum ProblemKind {
 #[derive(Debug, Serialize, JsonSchema)]
 pub(crate) struct Result {
     status: Status,
-    /// Why it was skipped or blocked, or how it failed.
+    /// Why it was skipped, how it failed, or why nobody can invite this person (`blocked`).
     message: Option<String>,
 }
 
@@ -275,7 +275,6 @@ pub(crate) struct Result {
 enum Status {
     Applied,
     AlreadyDone,
-    /// The person takes no invitations, or does not exist.
     Blocked,
     Skipped,
     Failed,

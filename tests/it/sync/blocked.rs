@@ -35,7 +35,7 @@ async fn who_takes_no_invitations_is_told_of_and_fails_no_run() {
     let said = format!("blocked: {}: invite {}: ", scene.alias("ops"), scene.user("bob"));
     assert!(first.stdout.contains(&said) && first.stdout.contains("they take no invitations"), "{first}");
     let second = run(&inviter, &["sync"]).await.success();
-    assert_eq!(summary(&second), "1 write: 1 blocked.");
+    assert_eq!(summary(&second), "1 write: 0 done, 1 blocked.");
     assert_eq!(told().await, 1, "the room has been told of it");
     let json = run(&inviter, &["sync", "--format", "json"]).await.success();
     let document: Value = serde_json::from_str(&json.stdout).unwrap();

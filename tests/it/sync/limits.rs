@@ -35,18 +35,22 @@ async fn with_synapses_own_limits_a_run_does_what_it_can_and_leaves_the_rest() {
     // At most those that were under way when the first was refused.
     assert!(refused.len() <= 16, "{}", refused.len());
     assert_eq!(done.iter().filter(|write| is_creation(write)).count(), rooms.len(), "other work goes on");
-    assert!(done.len() >= rooms.len() + 10, "{}", done.len());
+    // The burst is one of ten writes, creations among them.
+    assert!(done.len() >= 10, "{}", done.len());
     let last_burst = refused.iter().map(|write| write.at).max().unwrap();
     let paced: Vec<Duration> =
         writes.iter().filter(|write| write.at > last_burst && !is_creation(write)).map(|write| write.at).collect();
     for pair in paced.windows(2) {
         assert!(pair[1] - pair[0] >= Duration::from_secs(4), "a paced request came too early: {paced:?}");
     }
-    let mut invited: BTreeMap<&str, usize> = BTreeMap::new();
+    let mut recipients: BTreeMap<&str, usize> = BTreeMap::new();
     for write in done.iter().filter(|write| write.path.ends_with("/invite")) {
-        *invited.entry(write.body.as_str()).or_default() += 1;
+        *recipients.entry(write.body.as_str()).or_default() += 1;
     }
-    assert!(invited.len() >= 6, "the recipients alternate: {invited:?}");
+    assert!(
+        recipients.len() >= 4 && recipients.values().all(|times| *times <= 2),
+        "the recipients alternate: {recipients:?}"
+    );
     let (written, skipped) = (done.len(), outcome.stdout.matches("skipped: ").count());
     assert_eq!(summary(&outcome), format!("54 writes: {written} done, {skipped} skipped."));
     assert!(outcome.stdout.contains("With Synapse's default rate limits this takes about 4 min.\n"), "{outcome}");
