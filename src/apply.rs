@@ -1,6 +1,6 @@
 //! Runs a plan: rooms side by side, the changes of a room in order.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Mutex, PoisonError};
 
 use futures_util::{StreamExt as _, stream};
@@ -34,7 +34,7 @@ impl Effect for Writer {
 /// A change that fails does not keep the room's others from being tried, unless the room is not there or the account not
 /// in it. When nothing can be changed any more, what is left is skipped.
 pub async fn apply(plan: &Plan, effect: &impl Effect, concurrency: usize, watch: &dyn Watch) -> Report {
-    let rooms: Vec<_> = plan.changing().map(RoomRun::new).collect();
+    let rooms: Vec<_> = plan.changing().enumerate().map(|(place, room)| RoomRun::new(room, place)).collect();
     watch.begin("applying changes", rooms.iter().map(|room| room.plan.changes.len()).sum());
     let stopped = Stopped::default();
     let run = Run { effect, stopped: &stopped, watch };
@@ -45,7 +45,7 @@ pub async fn apply(plan: &Plan, effect: &impl Effect, concurrency: usize, watch:
     let rooms: BTreeMap<_, _> = stream::iter(ready)
         .map(|room| run.changes(room, usize::MAX))
         .buffer_unordered(concurrency.max(1))
-        .map(|room| (room.plan.alias.clone(), room.outcomes))
+        .map(|room| (room.plan.alias.clone(), room.outcomes.into_values().collect()))
         .collect()
         .await;
     watch.end();
@@ -58,12 +58,23 @@ struct RoomRun<'a> {
     room: Option<OwnedRoomId>,
     /// Why nothing more can be done in the room, if so.
     closed: Option<&'static str>,
-    outcomes: Vec<Outcome>,
+    /// The changes that are left, by their place in the plan, the next one first.
+    left: VecDeque<usize>,
+    /// By the place in the plan.
+    outcomes: BTreeMap<usize, Outcome>,
 }
 
 impl<'a> RoomRun<'a> {
-    fn new(plan: &'a RoomPlan) -> Self {
-        Self { plan, room: plan.room_id.clone(), closed: None, outcomes: Vec::with_capacity(plan.changes.len()) }
+    /// `place` is that of the room among the others: in each the invitations begin with somebody else. Homeservers limit
+    /// how often one person is invited, and who is to be in many rooms would else be invited to all of them at once.
+    fn new(plan: &'a RoomPlan, place: usize) -> Self {
+        let is_invite = |change: &&Change| matches!(change, Change::Invite(_));
+        let invites = plan.changes.iter().rev().take_while(is_invite).count();
+        let mut left: VecDeque<usize> = (0..plan.changes.len()).collect();
+        let mut last = left.split_off(plan.changes.len() - invites);
+        last.rotate_left(place.checked_rem(invites).unwrap_or(0));
+        left.append(&mut last);
+        Self { plan, room: plan.room_id.clone(), closed: None, left, outcomes: BTreeMap::new() }
     }
 
     fn is_new_space(&self) -> bool {
@@ -80,7 +91,12 @@ struct Run<'a, E> {
 impl<E: Effect> Run<'_, E> {
     /// Makes the next changes of a room, at most so many.
     async fn changes<'a>(&self, mut run: RoomRun<'a>, at_most: usize) -> RoomRun<'a> {
-        for change in run.plan.changes.iter().skip(run.outcomes.len()).take(at_most) {
+        for _ in 0..at_most {
+            let Some((place, change)) =
+                run.left.pop_front().and_then(|place| Some((place, run.plan.changes.get(place)?)))
+            else {
+                break;
+            };
             let outcome = if let Some(why) = self.stopped.why() {
                 Outcome::Skipped(why)
             } else if let Some(why) = run.closed {
@@ -89,7 +105,7 @@ impl<E: Effect> Run<'_, E> {
                 let answer = self.effect.apply(&run.plan.alias, run.room.as_deref(), change).await;
                 outcome(answer, &mut run.room, self.stopped)
             };
-            if !matches!(outcome, Outcome::Applied | Outcome::AlreadyDone) {
+            if !outcome.is_done() {
                 run.closed = run.closed.or(match change {
                     Change::Create(_) => Some("the room was not created"),
                     Change::Join { .. } => Some("the room was not joined"),
@@ -97,7 +113,7 @@ impl<E: Effect> Run<'_, E> {
                 });
             }
             tracing::debug!(alias = %run.plan.alias, ?outcome, "change");
-            run.outcomes.push(outcome);
+            run.outcomes.insert(place, outcome);
             self.watch.step();
         }
         run
@@ -117,9 +133,14 @@ fn outcome(answer: Result<Done, WriteError>, room: &mut Option<OwnedRoomId>, sto
             Outcome::AlreadyDone
         }
         Err(WriteError::Failed(text)) => Outcome::Failed(text),
+        Err(WriteError::Blocked(text)) => Outcome::Blocked(text),
         Err(WriteError::Skipped(text)) => Outcome::Skipped(text),
+        Err(WriteError::Ended(text)) => {
+            stopped.stop(text.clone());
+            Outcome::Skipped(text)
+        }
         Err(WriteError::Stop(text)) => {
-            stopped.stop(&text);
+            stopped.stop(format!("not tried, after this: {text}"));
             Outcome::Failed(text)
         }
     }
@@ -134,9 +155,9 @@ impl Stopped {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    fn stop(&self, text: &str) {
+    fn stop(&self, text: String) {
         let mut why = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        why.get_or_insert_with(|| format!("not tried, after this: {text}"));
+        why.get_or_insert(text);
     }
 }
 
@@ -158,6 +179,7 @@ mod tests {
             let what = match change {
                 Change::Create(creation) => creation.name.as_str(),
                 Change::Name { to, .. } => to.as_str(),
+                Change::Invite(invite) => invite.user.localpart(),
                 _ => "join",
             };
             let seen = format!("{} {} {what}", alias.alias(), room.map_or("-", RoomId::as_str));
@@ -170,6 +192,8 @@ mod tests {
                 "fails" => Err(WriteError::Failed("no".into())),
                 "skips" => Err(WriteError::Skipped("later".into())),
                 "stops" => Err(WriteError::Stop("token".into())),
+                "blocked" => Err(WriteError::Blocked("no".into())),
+                "ended" => Err(WriteError::Ended("signal".into())),
                 _ => Ok(Done::Applied),
             }
         }
@@ -260,5 +284,37 @@ mod tests {
         let left = skipped("not tried, after this: token");
         let expected = [vec![Outcome::Applied, Outcome::Failed("token".into()), left.clone()], vec![left]];
         assert_eq!(outcomes, expected, "a room without changes has no outcomes");
+    }
+    #[tokio::test]
+    async fn what_is_left_at_the_end_of_the_time_is_skipped_with_the_reason() {
+        let id = room_id!("!r:x");
+        let rooms = vec![
+            room(room_alias_id!("#a:x"), Some(id), vec![name("one"), name("ended"), name("two")]),
+            room(room_alias_id!("#b:x"), Some(id), vec![name("three")]),
+        ];
+        let (outcomes, seen) = run(rooms).await;
+        assert_eq!(seen, ["a !r:x one", "a !r:x ended"]);
+        let left = skipped("signal");
+        assert_eq!(outcomes, [vec![Outcome::Applied, left.clone(), left.clone()], vec![left]]);
+    }
+
+    #[tokio::test]
+    async fn each_room_invites_somebody_else_first_and_tells_in_the_plans_order() {
+        let id = room_id!("!r:x");
+        let invite = |user: &str| {
+            let user = matrix_sdk::ruma::UserId::parse(format!("@{user}:x")).unwrap();
+            Change::Invite(crate::plan::Invite { user, level: 0, reason: crate::plan::Reason::NotInGroup })
+        };
+        let changes = || vec![name("name"), invite("blocked"), invite("bob"), invite("carol")];
+        let rooms =
+            ["#a:x", "#b:x", "#c:x"].map(|alias| room(&RoomAliasId::parse(alias).unwrap(), Some(id), changes()));
+        let (outcomes, seen) = run(rooms.into()).await;
+        let order: Vec<&str> = seen.iter().map(|line| line.rsplit(' ').next().unwrap()).collect();
+        let (a, b, c) = (["blocked", "bob", "carol"], ["bob", "carol", "blocked"], ["carol", "blocked", "bob"]);
+        let expected: Vec<&str> =
+            [a, b, c].iter().flat_map(|room| std::iter::once(&"name").chain(room)).copied().collect();
+        assert_eq!(order, expected);
+        let blocked = Outcome::Blocked("no".into());
+        assert_eq!(outcomes, vec![vec![Outcome::Applied, blocked, Outcome::Applied, Outcome::Applied]; 3]);
     }
 }

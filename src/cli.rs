@@ -15,10 +15,11 @@ Exit status:
    0  done, or nothing to do
    1  nothing was changed because of an error
    2  changes are pending (only with --dry-run --detailed-exitcode)
-   3  some changes failed, or some rooms cannot be managed
+   3  some changes failed or are left, or some rooms cannot be managed
    4  the guard refused to remove or demote people
    5  what is left to do waits for somebody else (only unmanage)
-  64  the command line cannot be understood";
+  64  the command line cannot be understood
+  75  another run has the lock file, so nothing was done";
 
 const UNMANAGE: &str = "\
 The new admin is invited, if need be, and given the power level 100. When they are in the room, inviter takes its mark
@@ -33,7 +34,12 @@ Examples:
   inviter sync --kick                           do it, and remove who is no longer wanted
   inviter sync --room '#ops:example.com'        this room alone
   inviter sync --expect DIGEST                  what a dry run has shown, or nothing
-  inviter --format json sync --dry-run          the plan for programs";
+  inviter --format json sync --dry-run          the plan for programs
+  inviter sync --lock-file /run/inviter.lock --deadline 25m
+                                                for cron: one run at a time, and each ends in time
+
+SIGTERM and SIGINT (Ctrl-C) stop a run between two requests: it tells what is left, which the next run does. A second one
+ends it at once.";
 
 const IMPORT: &str = "\
 It knows the maubot plugin for Azure AD and LDAP,
@@ -224,6 +230,15 @@ pub struct SyncArgs {
     /// Apply the plan only if it has this digest, which a dry run with the same options has printed
     #[arg(long, value_name = "DIGEST")]
     pub expect: Option<Digest>,
+    /// Begin nothing more after this time, like 20m, and leave the rest to the next run
+    #[arg(long, value_name = "TIME", value_parser = humantime::parse_duration)]
+    pub deadline: Option<Duration>,
+    /// Do nothing and end with status 75 while another run has this file locked; the file is made if it is missing
+    #[arg(long, value_name = "FILE")]
+    pub lock_file: Option<PathBuf>,
+    /// Wait this long for the other run to end, like 5m
+    #[arg(long, value_name = "TIME", value_parser = humantime::parse_duration, requires = "lock_file")]
+    pub lock_wait: Option<Duration>,
 }
 
 impl SyncArgs {

@@ -13,6 +13,7 @@ mod dn;
 pub mod idp;
 pub mod import;
 pub mod list;
+mod lock;
 pub mod manual;
 pub mod matrix;
 pub mod metrics;
@@ -24,18 +25,19 @@ pub mod printable;
 pub mod progress;
 pub mod report;
 pub mod snapshot;
+pub mod stop;
 mod suggest;
 pub mod watch;
 
 use std::io::Write;
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use anstream::ColorChoice;
 use anstream::stream::RawStream;
 use anyhow::Context;
 use futures_util::future::{join, join_all};
 use matrix_sdk::ruma::OwnedRoomAliasId;
-use tracing::{error, info};
+use tracing::{error, info, warn};
 use wildmatch::WildMatch;
 
 use crate::actual::{Actual, ActualRoom, AskedFor};
@@ -49,14 +51,34 @@ use crate::naming::GroupName;
 use crate::plan::{Change, Digest, Limits, OrphanLimits, Orphans, Plan, Policy, Refusal, Removals, RenamedAlias};
 use crate::report::{Report, Status};
 use crate::snapshot::Snapshot;
+use crate::stop::Stop;
 use crate::watch::{Unwatched, Watch};
 
-/// Does what the command line says, and prints plan and report to `out`.
+/// How long the report of a run that is to end may take on its way to its room.
+const LAST_WORD: Duration = Duration::from_secs(10);
+
+/// Does what the command line says, and prints plan and report to `out`. SIGTERM, SIGINT and the deadline stop it between
+/// two requests.
 ///
 /// # Errors
 /// When nothing was changed because of an error: a bad configuration, an identity provider or a homeserver that did
 /// not answer well. What goes wrong in a single room is in the report.
 pub async fn run<W: Write + RawStream>(cli: &Cli, watch: &dyn Watch, out: &mut W) -> anyhow::Result<Status> {
+    let stop = Stop::after(match &cli.command {
+        Command::Sync(args) => args.deadline,
+        _ => None,
+    });
+    stop.at_signals().context("signals cannot be received")?;
+    tokio::select! {
+        status = obey(cli, &stop, watch, out) => status,
+        () = stop.insisted() => {
+            error!("ended at once by a second signal: what was under way may have been done; the next run finds out");
+            Ok(Status::Incomplete)
+        }
+    }
+}
+
+async fn obey<W: Write + RawStream>(cli: &Cli, stop: &Stop, watch: &dyn Watch, out: &mut W) -> anyhow::Result<Status> {
     let printer = Printer { format: cli.format, dress: plan::text::Dress::new(colored(cli.color, out)), out };
     let values = match &cli.command {
         Command::Import(args) => return import_from_bot(args, printer),
@@ -71,14 +93,24 @@ pub async fn run<W: Write + RawStream>(cli: &Cli, watch: &dyn Watch, out: &mut W
         config.matrix.access_token.as_ref().map_err(Clone::clone)?;
     }
     match &cli.command {
-        Command::Sync(args) => sync(&config, args, watch, printer).await,
-        Command::Idp => lists::idp(&config, printer).await,
-        Command::Joined => lists::joined(&config, watch, printer).await,
-        Command::Managed => lists::managed(&config, watch, printer).await,
-        Command::ByHand(command) => by_hand::run(&config, &command.request(), command.mode(), watch, printer).await,
+        Command::Sync(args) => sync(&config, args, stop, watch, printer).await,
+        Command::Idp => before_writing(stop, lists::idp(&config, printer)).await?,
+        Command::Joined => before_writing(stop, lists::joined(&config, watch, printer)).await?,
+        Command::Managed => before_writing(stop, lists::managed(&config, watch, printer)).await?,
+        Command::ByHand(command) => {
+            by_hand::run(&config, &command.request(), command.mode(), stop, watch, printer).await
+        }
         // Done above: these need no configuration.
         Command::Import(_) | Command::Completions(_) | Command::Man(_) => Ok(Status::Done),
     }
+}
+
+/// What a part of a run comes to that writes nothing.
+///
+/// # Errors
+/// When the run is to end before.
+async fn before_writing<F: Future>(stop: &Stop, reading: F) -> anyhow::Result<F::Output> {
+    stop.or(reading).await.map_err(|why| anyhow::anyhow!("{why} before anything was written: nothing was changed"))
 }
 
 /// Prints a configuration made of that of a chat bot; it needs none itself.
@@ -93,13 +125,22 @@ fn import_from_bot<W: Write>(args: &ImportArgs, mut printer: Printer<'_, W>) -> 
 async fn sync<W: Write>(
     config: &Config,
     args: &SyncArgs,
+    stop: &Stop,
     watch: &dyn Watch,
     mut printer: Printer<'_, W>,
 ) -> anyhow::Result<Status> {
-    let (desired, session) = join(read_desired(config), Session::connect(&config.matrix)).await;
-    let (mut desired, session) = (desired?, session?);
-    desired.restrict(&args.rooms())?;
-    let actual = read_actual(&session.reader(), &desired, watch).await?;
+    let _lock = match &args.lock_file {
+        None => None,
+        Some(path) => {
+            let lock = before_writing(stop, lock::take(path, args.lock_wait.unwrap_or_default())).await??;
+            if lock.is_none() {
+                warn!("another run has the lock file {}: nothing was done", path.display());
+                return Ok(Status::Locked);
+            }
+            lock
+        }
+    };
+    let (session, desired, actual) = before_writing(stop, read(config, args, stop, watch)).await??;
     let (plan, refusals) = decide(config, args, &desired, &actual);
 
     printer.plan(&plan, &refusals)?;
@@ -113,14 +154,15 @@ async fn sync<W: Write>(
     let report = if args.dry_run {
         None
     } else {
-        Some(apply::apply(&plan, &session.writer(), config.matrix.concurrency, watch).await)
+        // The session bounds how many requests are under way.
+        Some(apply::apply(&plan, &session.writer(), plan.rooms.len(), watch).await)
     };
     printer.report(&plan, &refusals, report.as_ref())?;
     let status = Status::of(&plan, !refusals.is_empty(), report.as_ref(), args.detailed_exitcode);
     match (&config.report.room, &report) {
-        (Some(room), Some(report)) if !plan.is_empty() || status != Status::Done => {
+        (Some(room), Some(report)) if report.is_news() || status != Status::Done => {
             let text = plan::text::notice(&plan, &refusals, report);
-            match tell(&session, room, &text).await {
+            match last_word(stop, tell(&session, room, &text)).await {
                 Ok(()) => Ok(status),
                 Err(why) => {
                     error!("the report was not sent to {room}: {why}");
@@ -129,6 +171,33 @@ async fn sync<W: Write>(
             }
         }
         _ => Ok(status),
+    }
+}
+
+/// Reads the identity providers and the rooms.
+async fn read(
+    config: &Config,
+    args: &SyncArgs,
+    stop: &Stop,
+    watch: &dyn Watch,
+) -> anyhow::Result<(Session, Desired, Actual)> {
+    let (desired, session) = join(read_desired(config), Session::connect_until(&config.matrix, stop.clone())).await;
+    let (mut desired, session) = (desired?, session?);
+    desired.restrict(&args.rooms())?;
+    let actual = read_actual(&session.reader(), &desired, watch).await?;
+    Ok((session, desired, actual))
+}
+
+/// Does what belongs to the end of a run, and does not let a run wait for it that is to end.
+async fn last_word(stop: &Stop, telling: impl Future<Output = anyhow::Result<()>>) -> anyhow::Result<()> {
+    let over = async {
+        let why = stop.reached().await;
+        tokio::time::sleep(LAST_WORD).await;
+        why
+    };
+    tokio::select! {
+        told = telling => told,
+        why = over => anyhow::bail!("{why}, and it was not taken within {LAST_WORD:?}"),
     }
 }
 

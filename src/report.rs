@@ -14,10 +14,20 @@ pub enum Outcome {
     Applied,
     /// Somebody, perhaps an earlier run, had made it already.
     AlreadyDone,
+    /// The person cannot be invited, and that is nobody's to mend here; the text says why.
+    Blocked(String),
     /// It was not tried; the text says why.
     Skipped(String),
     /// It failed; the text says what was asked and what was answered.
     Failed(String),
+}
+
+impl Outcome {
+    /// Whether it is as it should be.
+    #[must_use]
+    pub fn is_done(&self) -> bool {
+        matches!(self, Self::Applied | Self::AlreadyDone)
+    }
 }
 
 /// What became of a plan: the outcome of each change, in the plan's order, by room.
@@ -28,10 +38,21 @@ pub struct Report {
 }
 
 impl Report {
-    /// Whether every change was made.
+    /// Whether every change was made that can be. Somebody who takes no invitations is told of in each report, and does
+    /// not make each run a failed one.
     #[must_use]
     pub fn is_complete(&self) -> bool {
-        self.rooms.values().flatten().all(|outcome| matches!(outcome, Outcome::Applied | Outcome::AlreadyDone))
+        self.outcomes().all(|outcome| !matches!(outcome, Outcome::Skipped(_) | Outcome::Failed(_)))
+    }
+
+    /// Whether something came of it that the run before did not tell as well.
+    #[must_use]
+    pub fn is_news(&self) -> bool {
+        self.outcomes().any(|outcome| !matches!(outcome, Outcome::Blocked(_)))
+    }
+
+    fn outcomes(&self) -> impl Iterator<Item = &Outcome> {
+        self.rooms.values().flatten()
     }
 }
 
@@ -44,12 +65,14 @@ pub enum Status {
     Error,
     /// Changes are pending: 2, and only if it was asked for.
     Pending,
-    /// Some changes failed, or some rooms cannot be managed: 3.
+    /// Some changes failed or are left, or some rooms cannot be managed: 3.
     Incomplete,
     /// The guard refused removals: 4.
     Refused,
     /// What is left to do waits for somebody else: 5.
     Waiting,
+    /// Another run has the lock file: 75, as in `sysexits.h`.
+    Locked,
     /// The command line cannot be understood: 64, as in `sysexits.h`.
     Usage,
 }
@@ -81,6 +104,7 @@ impl Status {
             Self::Refused => 4,
             Self::Waiting => 5,
             Self::Usage => 64,
+            Self::Locked => 75,
         }
     }
 }

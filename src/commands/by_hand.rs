@@ -8,14 +8,15 @@ use tokio::time::Instant;
 use tracing::warn;
 use wildmatch::WildMatch;
 
-use crate::Printer;
 use crate::actual::ActualRoom;
 use crate::cli::{Format, Mode};
 use crate::config::Config;
 use crate::manual::{self, Bounds, Decision, End, Refusal, Request, Step, Task};
 use crate::matrix::{Done, Reader, Session, WriteError, Writer};
 use crate::report::{Outcome, Status};
+use crate::stop::Stop;
 use crate::watch::{Unwatched, Watch};
+use crate::{Printer, before_writing};
 
 /// How often it is looked whether somebody has come.
 const POLL: Duration = Duration::from_secs(5);
@@ -25,10 +26,11 @@ pub(crate) async fn run<W: Write>(
     config: &Config,
     request: &Request,
     mode: Mode,
+    stop: &Stop,
     watch: &dyn Watch,
     mut printer: Printer<'_, W>,
 ) -> anyhow::Result<Status> {
-    let session = Session::connect(&config.matrix).await?;
+    let session = before_writing(stop, Session::connect_until(&config.matrix, stop.clone())).await??;
     let reader = session.reader();
     let bounds = Bounds {
         me: session.me().to_owned(),
@@ -36,9 +38,9 @@ pub(crate) async fn run<W: Write>(
         protected: config.policy.protected_users.iter().map(|pattern| WildMatch::new(pattern)).collect(),
     };
     let writer = (!mode.dry_run).then(|| session.writer());
-    let (mut room, mut decision) = look(&reader, request, &bounds, watch).await?;
+    let (mut room, mut decision) = before_writing(stop, look(&reader, request, &bounds, watch)).await??;
     if matches!(request.task, Task::Unmanage { .. }) && !matches!(decision.end, End::Already(_)) {
-        decision.warnings.extend(named_by_an_idp(config, request, &room).await);
+        decision.warnings.extend(before_writing(stop, named_by_an_idp(config, request, &room)).await?);
     }
     let warnings = decision.warnings.clone();
     printer.text(|dress| {
@@ -48,7 +50,7 @@ pub(crate) async fn run<W: Write>(
     show(&taken, &mut printer)?;
     if let Some(wait) = mode.wait.filter(|_| is_complete(&taken) && decision.end == End::Waiting) {
         printer.text(|_| manual::text::waiting(request, wait))?;
-        (room, decision) = wait_for(wait, &reader, request, &bounds, (room, decision)).await;
+        (room, decision) = wait_for(wait, stop, &reader, request, &bounds, (room, decision)).await;
         if decision.end == End::Done {
             let steps = take(&decision.steps, request, &room, writer.as_ref()).await;
             show(&steps, &mut printer)?;
@@ -77,9 +79,10 @@ pub(crate) async fn run<W: Write>(
     })
 }
 
-/// Looks now and then, until something other than waiting is to be done or the time is over.
+/// Looks now and then, until something other than waiting is to be done, the time is over, or the run is to end.
 async fn wait_for(
     wait: Duration,
+    stop: &Stop,
     reader: &Reader,
     request: &Request,
     bounds: &Bounds,
@@ -92,8 +95,12 @@ async fn wait_for(
         if left.is_zero() {
             return seen;
         }
-        tokio::time::sleep(POLL.min(left)).await;
-        match look(reader, request, bounds, &Unwatched).await {
+        let looking = async {
+            tokio::time::sleep(POLL.min(left)).await;
+            look(reader, request, bounds, &Unwatched).await
+        };
+        let Ok(looked) = stop.or(looking).await else { return seen };
+        match looked {
             Ok((room, mut decision)) => {
                 // They were invited before the waiting began.
                 if decision.steps.iter().any(|step| matches!(step, Step::Invite(_))) {
@@ -163,13 +170,14 @@ fn outcome(answer: Result<Done, WriteError>) -> Outcome {
     match answer {
         Ok(Done::Already | Done::AlreadyCreated(_)) => Outcome::AlreadyDone,
         Ok(Done::Applied | Done::Created(_)) => Outcome::Applied,
-        Err(WriteError::Skipped(why)) => Outcome::Skipped(why),
+        Err(WriteError::Blocked(why)) => Outcome::Blocked(why),
+        Err(WriteError::Skipped(why) | WriteError::Ended(why)) => Outcome::Skipped(why),
         Err(WriteError::Failed(why) | WriteError::Stop(why)) => Outcome::Failed(why),
     }
 }
 
 fn is_complete(steps: &[(Step, Option<Outcome>)]) -> bool {
-    !steps.iter().any(|(_, outcome)| matches!(outcome, Some(Outcome::Failed(_) | Outcome::Skipped(_))))
+    steps.iter().filter_map(|(_, outcome)| outcome.as_ref()).all(Outcome::is_done)
 }
 
 fn room_id(room: &ActualRoom) -> Option<&matrix_sdk::ruma::OwnedRoomId> {

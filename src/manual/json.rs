@@ -108,7 +108,7 @@ impl Document {
         end: &End,
         warnings: &BTreeSet<String>,
     ) -> Self {
-        let failed = steps.iter().any(|(_, outcome)| matches!(outcome, Some(Outcome::Failed(_) | Outcome::Skipped(_))));
+        let failed = steps.iter().filter_map(|(_, outcome)| outcome.as_ref()).any(|outcome| !outcome.is_done());
         let (result, message) = match end {
             _ if failed => (Outlook::Failed, text::FAILED.into()),
             End::Done => (Outlook::Done, text::end(request, end, dry_run)),

@@ -43,6 +43,9 @@ pub fn step(step: &Step, outcome: Option<&Outcome>, dress: Dress) -> String {
         let became = match outcome {
             None | Some(Outcome::Applied) => String::new(),
             Some(Outcome::AlreadyDone) => "  (done already)".into(),
+            Some(Outcome::Blocked(reason)) => {
+                format!("  ({}: {})", dress.color(AnsiColor::Yellow, "blocked"), harmless(reason))
+            }
             Some(Outcome::Skipped(reason)) => {
                 format!("  ({}: {})", dress.color(AnsiColor::Yellow, "skipped"), harmless(reason))
             }

@@ -77,7 +77,8 @@ impl Answer {
             ),
             (_, "M_USER_DEACTIVATED" | "M_USER_LOCKED" | "M_USER_SUSPENDED") => {
                 let advice = "an administrator of the homeserver must lift that, or inviter needs another account";
-                (What::Account, format!("the account of inviter is out of service: {said}; {advice}"))
+                let what = if errcode == "M_USER_DEACTIVATED" { What::Deactivated } else { What::Account };
+                (what, format!("an account is out of service: {said}; if it is that of inviter, {advice}"))
             }
             (401, _) => (What::Account, format!("the homeserver does not accept the access token: {said}")),
             (500.., _) => {

@@ -7,18 +7,31 @@ use matrix_sdk::ruma::api::client::room::Visibility;
 use matrix_sdk::ruma::events::MessageLikeEventType;
 use matrix_sdk::ruma::serde::Raw;
 use matrix_sdk::ruma::{OwnedRoomId, RoomAliasId, RoomId, TransactionId};
-use serde_json::{Value, json};
+use serde_json::json;
 
+use super::error::Failure;
 use super::limiter::Lane;
 use super::precise::Precise;
 use super::wire::Asked;
 use super::write::{Done, Place, WriteError, Writer};
-use crate::plan::{AliasChange, SpaceLink};
+use crate::plan::{AliasChange, Edit, SpaceLink};
 
 impl Writer {
     /// Gives a room an alias, and makes that its main one
     /// (<https://spec.matrix.org/v1.16/client-server-api/#room-aliases>).
     pub(super) async fn alias(&self, place: &Place, change: &AliasChange) -> Result<Done, WriteError> {
+        if !change.taken || !self.leads_to(place, &change.to).await? {
+            self.point(place, change).await?;
+        }
+        let done = self.update(place, &Edit::Alias(change)).await?;
+        if let Some(old) = change.from.as_ref().filter(|_| change.drop) {
+            self.drop_alias(old).await?;
+        }
+        Ok(done)
+    }
+
+    /// Makes an alias lead to a room.
+    async fn point(&self, place: &Place, change: &AliasChange) -> Result<(), WriteError> {
         if change.taken {
             self.drop_alias(&change.to).await?;
         }
@@ -26,17 +39,15 @@ impl Writer {
         let request = Precise(create_alias::v3::Request::new(change.to.clone(), place.id.clone()));
         if let Err(failure) = self.wire.ask(&asked, |client| client.send(request.clone())).await {
             // A repetition whose first answer was lost finds the alias taken, by this room.
-            match self.reader.resolve(&change.to).await {
-                Ok(Some((id, _))) if id == place.id => {}
-                _ => return Err(failure.into()),
+            if !self.leads_to(place, &change.to).await.unwrap_or(false) {
+                return Err(failure.into());
             }
         }
-        let content = json!({ "alias": change.to, "alt_aliases": change.others });
-        self.put(place, "m.room.canonical_alias", "", content, "setting the main alias of").await?;
-        if let Some(old) = change.from.as_ref().filter(|_| change.drop) {
-            self.drop_alias(old).await?;
-        }
-        Ok(Done::Applied)
+        Ok(())
+    }
+
+    async fn leads_to(&self, place: &Place, alias: &RoomAliasId) -> Result<bool, Failure> {
+        Ok(self.reader.resolve(alias).await?.is_some_and(|(id, _)| id == place.id))
     }
 
     async fn drop_alias(&self, alias: &RoomAliasId) -> Result<(), WriteError> {
@@ -57,14 +68,9 @@ impl Writer {
         Ok(Done::Applied)
     }
 
-    pub(super) async fn restrict(&self, place: &Place, link: &SpaceLink, allow: &[Value]) -> Result<Done, WriteError> {
+    pub(super) async fn restrict(&self, place: &Place, link: &SpaceLink) -> Result<Done, WriteError> {
         let condition = json!({ "type": "m.room_membership", "room_id": self.space(link).await? });
-        let mut allow = allow.to_vec();
-        if !allow.contains(&condition) {
-            allow.push(condition);
-        }
-        let content = json!({ "join_rule": "restricted", "allow": allow });
-        self.put(place, "m.room.join_rules", "", content, "setting the join rule of").await
+        self.update(place, &Edit::Restrict(condition)).await
     }
 
     pub(super) async fn space_parent(&self, place: &Place, link: &SpaceLink) -> Result<Done, WriteError> {
@@ -96,7 +102,7 @@ impl Writer {
     /// # Errors
     /// When the homeserver does not take it.
     pub async fn notify(&self, alias: &RoomAliasId, room: &RoomId, text: &str) -> Result<(), WriteError> {
-        let asked = Asked::repeatable(Lane::Send, format!("sending the report to {alias}"));
+        let asked = Asked::repeatable(Lane::Send, format!("sending the report to {alias}")).last();
         let failed = |error: serde_json::Error| WriteError::Failed(format!("{}: {error}", asked.text));
         let content = Raw::new(&json!({ "msgtype": "m.notice", "body": text })).map_err(failed)?.cast_unchecked();
         // The transaction ID makes a repetition the same message.

@@ -12,6 +12,7 @@ use matrix_sdk::ruma::api::client::uiaa::UiaaResponse;
 use matrix_sdk::ruma::api::error::FromHttpResponseError;
 
 use super::answer::Answer;
+use crate::stop::Why;
 
 /// A request that was not answered as it should have been.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -40,6 +41,8 @@ pub(crate) enum What {
     Server,
     /// The homeserver does not accept the access token, or not the account.
     Account,
+    /// An account is deactivated: that of `inviter`, or, where somebody is invited, theirs.
+    Deactivated,
     /// The homeserver limits the rate of requests.
     RateLimited {
         /// What it told to wait.
@@ -54,6 +57,8 @@ pub(crate) enum What {
         /// The code, `M_…`; empty if there is none.
         errcode: String,
     },
+    /// The run is to end: the request was not sent, or not again.
+    Stopped,
     /// The request could not be made.
     Ours,
 }
@@ -79,13 +84,32 @@ impl Failure {
 
     /// Whether it is of no use to ask the homeserver for anything else.
     pub(crate) fn ends_the_run(&self) -> bool {
-        matches!(self.what, What::Unreachable { .. } | What::Tls | What::Account)
+        matches!(self.what, What::Unreachable { .. } | What::Tls | What::Account | What::Deactivated)
     }
 
     /// Whether the homeserver said no in this way; an empty code stands for any.
     pub(crate) fn is_refusal(&self, of_status: u16, code: &str) -> bool {
         matches!(&self.what, What::Refused { status, errcode }
             if *status == of_status && (code.is_empty() || errcode == code))
+    }
+
+    /// Why nobody can invite this person, and what could be done about it, if an invitation was refused for that.
+    /// `M_INVITE_BLOCKED` is that of MSC4155.
+    pub(crate) fn blocks_invitations(&self) -> Option<&'static str> {
+        match &self.what {
+            What::Refused { errcode, .. }
+                if matches!(errcode.as_str(), "M_INVITE_BLOCKED" | "ORG.MATRIX.MSC4155.M_INVITE_BLOCKED") =>
+            {
+                Some(
+                    "they take no invitations from this account until they change that in the settings of their client",
+                )
+            }
+            What::Refused { status: 404, errcode } if errcode == "M_NOT_FOUND" => {
+                Some("nobody has that name there; see the account in the directory, or [renamed_users]")
+            }
+            What::Deactivated => Some("their account there is deactivated; see the account in the directory"),
+            _ => None,
+        }
     }
 
     /// Names the homeserver that ours had to ask, if its silence may be the cause.
@@ -111,6 +135,21 @@ impl Failure {
              is used up; the next run goes on"
         );
         Self::new(What::RateLimited { told: None, tried }, &text)
+    }
+
+    pub(crate) fn stopped(tried: bool, why: Why) -> Self {
+        let not_tried =
+            if tried { "refused once, since the homeserver limits the rate (429), and" } else { "not tried, since" };
+        Self::new(What::Stopped, &format!("{not_tried} {why}; the next run goes on"))
+    }
+
+    pub(crate) fn too_late(asked: &str, tried: bool) -> Self {
+        let not_tried = if tried { "" } else { "not tried, since " };
+        let text = format!(
+            "{asked}: {not_tried}the homeserver limits the rate of requests (429), and lets it only after the deadline; \
+             the next run goes on"
+        );
+        Self::new(What::RateLimited { told: None, tried: false }, &text)
     }
 
     pub(crate) fn personal_limit(asked: &str, tried: bool, wait: Duration) -> Self {

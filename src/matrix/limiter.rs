@@ -32,6 +32,8 @@ const SHORTEST: Duration = Duration::from_millis(100);
 const MARGIN: Duration = Duration::from_millis(50);
 /// An invitation that is told to wait this long was refused for the sake of the invitee, and others may go on.
 const PERSONAL: Duration = Duration::from_secs(100);
+/// Once the pace of invitations is known, one that is told to wait so many times as long was refused for the invitee's sake.
+const PERSONAL_SPACINGS: u32 = 3;
 
 /// Whether a request may go.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -106,12 +108,17 @@ impl Limiter {
         }
     }
 
+    /// From which wait on a refusal is about one person: far more than the limits of all invitations make one wait.
+    fn shortest_personal(&self, lane: Lane) -> Duration {
+        self.lanes[lane as usize].pace.map_or(PERSONAL, |pace| PERSONAL.min(PERSONAL_SPACINGS * pace.spacing))
+    }
+
     /// The homeserver answered "too many", and told how long to wait, or did not.
     pub(crate) fn refused(&mut self, lane: Lane, person: Option<&UserId>, told: Option<Duration>, now: Instant) {
         // Far beyond any patience, and far from what an Instant can hold.
         let told = told.map(|told| told.min(Duration::from_hours(30 * 24)));
         if let (Some(person), Some(told)) = (person, told)
-            && told >= PERSONAL
+            && told >= self.shortest_personal(lane)
         {
             self.people.insert(person.to_owned(), now + told);
             return;
@@ -207,5 +214,15 @@ mod tests {
         assert_eq!(limiter.permit(Lane::Send, Some(person), now), Permit::Personal(seconds(333)));
         assert_eq!(limiter.permit(Lane::Send, Some(user_id!("@b:x")), now), Permit::Go);
         assert_eq!(limiter.permit(Lane::Send, Some(person), now + seconds(334)), Permit::Go);
+    }
+
+    #[test]
+    fn what_is_left_of_a_personal_limit_is_one_still() {
+        let (mut limiter, now) = (Limiter::new(seconds(900)), Instant::now());
+        let person = user_id!("@a:x");
+        limiter.refused(Lane::Send, None, Some(seconds(5)), now);
+        limiter.refused(Lane::Send, Some(person), Some(seconds(83)), now + seconds(250));
+        assert_eq!(limiter.permit(Lane::Send, Some(person), now + seconds(250)), Permit::Personal(seconds(83)));
+        assert_eq!(waits(&limiter, Lane::Send, now + seconds(250)), Duration::ZERO, "the others go on");
     }
 }

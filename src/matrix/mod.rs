@@ -12,6 +12,7 @@ mod pace;
 mod precise;
 mod read;
 mod state;
+mod update;
 mod wire;
 mod write;
 
@@ -24,6 +25,7 @@ use matrix_sdk::ruma::{OwnedDeviceId, UserId};
 use matrix_sdk::{Client, SessionMeta, SessionTokens};
 
 use crate::config;
+use crate::stop::Stop;
 
 pub use error::Failure;
 pub use read::Reader;
@@ -55,9 +57,17 @@ impl Session {
     /// # Errors
     /// When the homeserver cannot be reached, is none, or does not accept the token.
     pub async fn connect(config: &config::Matrix) -> Result<Self, SessionError> {
+        Self::connect_until(config, Stop::default()).await
+    }
+
+    /// The same for a run that may be ended: then nothing more is written.
+    ///
+    /// # Errors
+    /// As [`Session::connect`].
+    pub async fn connect_until(config: &config::Matrix, stop: Stop) -> Result<Self, SessionError> {
         let server = config.homeserver.as_str().trim_end_matches('/').to_owned();
         let http = http::client(config).map_err(SessionError::Setup)?;
-        let pace = Pace::new(config.rate_limit_patience);
+        let pace = Pace::new(config.rate_limit_patience, config.concurrency, stop);
         let token = config.access_token.as_ref().map_err(|error| SessionError::Setup(error.to_string()))?.expose();
 
         let asked = Asked::read("asking whose the access token is");

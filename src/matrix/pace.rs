@@ -7,64 +7,101 @@
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use matrix_sdk::ruma::UserId;
+use tokio::sync::Semaphore;
 use tokio::time::Instant;
 
 use super::error::{Failure, What};
 use super::limiter::{LANES, Lane, Limiter, Permit};
+use super::wire::Asked;
+use crate::stop::{Stop, Why};
 
 /// The gate through which every request of a run goes.
 #[derive(Debug)]
 pub(crate) struct Pace {
     limiter: Mutex<Limiter>,
     turns: [tokio::sync::Mutex<()>; LANES],
+    /// Requests under way. Who waits for a rate limit holds none of them, so that others go on.
+    slots: Semaphore,
     patience: Duration,
+    stop: Stop,
 }
 
 impl Pace {
-    pub(crate) fn new(patience: Duration) -> Self {
-        Self { limiter: Mutex::new(Limiter::new(patience)), turns: Default::default(), patience }
+    pub(crate) fn new(patience: Duration, concurrency: usize, stop: Stop) -> Self {
+        let slots = Semaphore::new(concurrency.max(1));
+        Self { limiter: Mutex::new(Limiter::new(patience)), turns: Default::default(), slots, patience, stop }
     }
 
     /// Sends a request when it may go, and again when the homeserver refused it and the wait that it told is over.
     ///
     /// # Errors
-    /// Those of the request; and a [`What::RateLimited`] when patience ends.
-    pub(crate) async fn run<T, F>(
-        &self,
-        asked: &str,
-        lane: Lane,
-        person: Option<&UserId>,
-        request: impl Fn() -> F,
-    ) -> Result<T, Failure>
+    /// Those of the request; a [`What::RateLimited`] when patience ends, or the deadline comes before the end of a wait;
+    /// and a [`What::Stopped`] when the run is to end.
+    pub(crate) async fn run<T, F>(&self, asked: &Asked, request: impl Fn() -> F) -> Result<T, Failure>
     where
         F: Future<Output = Result<T, Failure>>,
     {
+        let (lane, person) = (asked.lane, asked.person.as_deref());
         let mut turn = None;
         let mut tried = false;
         loop {
             if turn.is_none() && self.limiter().is_paced(lane) {
-                turn = Some(self.turns[lane as usize].lock().await);
+                turn = Some(
+                    self.wait(asked, self.turns[lane as usize].lock())
+                        .await
+                        .map_err(|why| Failure::stopped(tried, why))?,
+                );
             }
             let permit = self.limiter().permit(lane, person, Instant::now());
             match permit {
                 Permit::Go => {}
+                Permit::Wait(until) if self.stop.is_before(until) && !asked.last => {
+                    return Err(Failure::too_late(&asked.text, tried));
+                }
                 Permit::Wait(until) => {
-                    tokio::time::sleep_until(until).await;
+                    self.wait(asked, tokio::time::sleep_until(until))
+                        .await
+                        .map_err(|why| Failure::stopped(tried, why))?;
                     continue;
                 }
-                Permit::Never => return Err(Failure::out_of_patience(asked, tried, self.patience)),
-                Permit::Personal(wait) => return Err(Failure::personal_limit(asked, tried, wait)),
+                Permit::Never => return Err(Failure::out_of_patience(&asked.text, tried, self.patience)),
+                Permit::Personal(wait) => return Err(Failure::personal_limit(&asked.text, tried, wait)),
+            }
+            let slot = self.wait(asked, self.slots.acquire()).await.map_err(|why| Failure::stopped(tried, why))?;
+            // Others may have been refused meanwhile.
+            let told = self.limiter().permit(lane, person, Instant::now()) != Permit::Go;
+            if told || (turn.is_none() && self.limiter().is_paced(lane)) {
+                continue;
+            }
+            // What looks up how a write ended belongs to that write, and is asked still.
+            if lane != Lane::Read
+                && !asked.last
+                && let Some(why) = self.stop.why()
+            {
+                return Err(Failure::stopped(tried, why));
             }
             let answer = request().await;
+            drop(slot);
             let now = Instant::now();
             let Err(Failure { what: What::RateLimited { told, .. }, .. }) = &answer else {
                 self.limiter().answered(lane, now);
                 return answer;
             };
-            tracing::debug!(asked, ?told, "the homeserver limits the rate");
+            tracing::debug!(asked = asked.text, ?told, "the homeserver limits the rate");
             self.limiter().refused(lane, person, *told, now);
             tried = true;
+        }
+    }
+
+    /// Waits for something before a request, unless the run is to end before.
+    ///
+    /// # Errors
+    /// Why the run is to end.
+    pub(super) async fn wait<F: Future>(&self, asked: &Asked, what: F) -> Result<F::Output, Why> {
+        tokio::select! {
+            biased;
+            output = what => Ok(output),
+            why = self.stop.reached(), if !asked.last => Err(why),
         }
     }
 
@@ -83,16 +120,20 @@ mod tests {
         Duration::from_secs(n)
     }
 
+    fn send() -> Asked {
+        Asked::repeatable(Lane::Send, "x")
+    }
+
     fn refusal(told: Duration) -> Failure {
         Failure { what: What::RateLimited { told: Some(told), tried: true }, text: String::new() }
     }
 
     #[tokio::test]
     async fn requests_go_one_at_a_time_after_a_refusal() {
-        let pace = Pace::new(seconds(60));
+        let (pace, asked) = (Pace::new(seconds(60), 16, Stop::default()), send());
         let (sent, at_once) = (AtomicUsize::new(0), AtomicUsize::new(0));
         let one = || {
-            pace.run("x", Lane::Send, None, || async {
+            pace.run(&asked, || async {
                 let number = sent.fetch_add(1, Ordering::SeqCst);
                 if number == 0 {
                     return Err(refusal(Duration::from_millis(100)));
@@ -116,10 +157,10 @@ mod tests {
 
     #[tokio::test]
     async fn what_comes_after_the_end_of_patience_is_not_sent() {
-        let pace = Pace::new(seconds(1));
+        let (pace, asked) = (Pace::new(seconds(1), 16, Stop::default()), send());
         let sent = AtomicUsize::new(0);
         let one = || {
-            pace.run("x", Lane::Send, None, || async {
+            pace.run(&asked, || async {
                 sent.fetch_add(1, Ordering::SeqCst);
                 Err::<(), _>(refusal(seconds(2)))
             })
@@ -128,5 +169,58 @@ mod tests {
         assert!(matches!(first.what, What::RateLimited { tried: true, .. }));
         assert!(matches!(second.what, What::RateLimited { tried: false, .. }));
         assert_eq!(sent.load(Ordering::SeqCst), 1);
+    }
+    #[tokio::test]
+    async fn no_wait_is_begun_that_ends_after_the_deadline_and_other_work_goes_on() {
+        let pace = Pace::new(seconds(60), 16, Stop::after(Some(seconds(1))));
+        let start = Instant::now();
+        let refused = pace.run(&send(), || async { Err::<(), _>(refusal(seconds(2))) }).await.unwrap_err();
+        assert!(refused.text.contains("lets it only after the deadline"), "{refused}");
+        pace.run(&Asked::once(Lane::Create, "y"), || async { Ok(()) }).await.unwrap();
+        assert!(start.elapsed() < seconds(1));
+    }
+
+    #[tokio::test]
+    async fn a_stop_ends_the_waiting_and_lets_nothing_but_reads_and_the_last_word_go() {
+        let stop = Stop::after(Some(Duration::from_millis(300)));
+        let pace = Pace::new(seconds(60), 1, stop);
+        let slot = pace.slots.acquire().await.unwrap();
+        let waiting = pace.run(&send(), || async { Ok(()) }).await.unwrap_err();
+        assert_eq!(waiting.what, What::Stopped);
+        drop(slot);
+        let late = pace.run(&send(), || async { Ok(()) }).await.unwrap_err();
+        assert_eq!(late.text, "not tried, since the deadline of 300ms is over; the next run goes on");
+        for asked in [Asked::read("x"), send().last()] {
+            pace.run(&asked, || async { Ok(()) }).await.unwrap();
+        }
+    }
+
+    #[tokio::test]
+    async fn requests_under_way_are_bounded_and_who_waits_is_none_of_them() {
+        let (pace, at_once, sent) =
+            (Pace::new(seconds(60), 2, Stop::default()), AtomicUsize::new(0), AtomicUsize::new(0));
+        let (create, invite) = (Asked::once(Lane::Create, "x"), send());
+        let creation = || {
+            pace.run(&create, || async {
+                assert!(at_once.fetch_add(1, Ordering::SeqCst) < 2);
+                tokio::task::yield_now().await;
+                at_once.fetch_sub(1, Ordering::SeqCst);
+                Ok(())
+            })
+        };
+        let limited = || {
+            pace.run(&invite, || async {
+                let first = sent.fetch_add(1, Ordering::SeqCst) == 0;
+                if first { Err(refusal(Duration::from_millis(200))) } else { Ok(()) }
+            })
+        };
+        let start = Instant::now();
+        let others = async {
+            let done = tokio::join!(creation(), creation(), creation(), creation());
+            assert!(done.0.is_ok() && done.1.is_ok() && done.2.is_ok() && done.3.is_ok());
+            assert!(start.elapsed() < Duration::from_millis(200), "they did not wait");
+        };
+        let (first, second, ()) = tokio::join!(limited(), limited(), others);
+        assert!(first.is_ok() && second.is_ok());
     }
 }

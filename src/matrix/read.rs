@@ -8,15 +8,19 @@ use matrix_sdk::ruma::api::client::alias::get_alias;
 use matrix_sdk::ruma::api::client::directory::get_room_visibility;
 use matrix_sdk::ruma::api::client::discovery::get_capabilities;
 use matrix_sdk::ruma::api::client::membership::joined_rooms;
-use matrix_sdk::ruma::api::client::room::{Visibility, get_summary};
+use matrix_sdk::ruma::api::client::room::{Visibility, get_room_event, get_summary};
+use matrix_sdk::ruma::api::client::state::get_state_event_for_key::v3::StateEventFormat;
 use matrix_sdk::ruma::api::client::state::{get_state_event_for_key, get_state_events};
 use matrix_sdk::ruma::events::StateEventType;
 use matrix_sdk::ruma::events::room::member::MembershipState;
-use matrix_sdk::ruma::{OwnedRoomAliasId, OwnedRoomId, OwnedServerName, RoomAliasId, RoomId, RoomVersionId, UserId};
+use matrix_sdk::ruma::{
+    EventId, OwnedRoomAliasId, OwnedRoomId, OwnedServerName, RoomAliasId, RoomId, RoomVersionId, UserId,
+};
 use serde_json::{Map, Value};
 
 use super::error::{Failure, What};
 use super::state;
+use super::update::StateEvent;
 use super::wire::{Asked, Wire};
 use crate::actual::{Actual, ActualRoom, AskedFor, JoinedRoom, Membership, STAMP_TYPE, Stamp};
 use crate::watch::Watch;
@@ -224,14 +228,41 @@ impl Reader {
         Ok(content.and_then(|content| state::stamp(&content)))
     }
 
+    /// A state event without state key, as it is now.
+    pub(super) async fn state_event_whole(&self, room: &RoomId, kind: &str) -> Result<StateEvent, Failure> {
+        let kind = StateEventType::from(kind);
+        let mut request = get_state_event_for_key::v3::Request::new(room.to_owned(), kind.clone(), String::new());
+        request.format = StateEventFormat::Event;
+        Ok(self.asked_state(request).await?.map(|answer| StateEvent::of(&kind, answer)).unwrap_or_default())
+    }
+
+    /// An event that may not be part of the state any more.
+    pub(super) async fn event(&self, room: &RoomId, id: &str) -> Result<StateEvent, Failure> {
+        let asked = Asked::read(format!("reading the event {id} of {room}"));
+        let malformed = |why: String| Failure::new(What::Unintelligible, &format!("{}: {why}", asked.text));
+        let id = EventId::parse(id).map_err(|error| malformed(error.to_string()))?;
+        let request = get_room_event::v3::Request::new(room.to_owned(), id);
+        let answer = self.wire.ask(&asked, |client| client.send(request.clone())).await?;
+        let event: Map<String, Value> =
+            serde_json::from_str(answer.event.json().get()).map_err(|error| malformed(error.to_string()))?;
+        let kind = event.get("type").and_then(Value::as_str).unwrap_or_default().into();
+        Ok(StateEvent::of(&kind, event))
+    }
+
     async fn state_event(
         &self,
         room: &RoomId,
         kind: StateEventType,
         key: &str,
     ) -> Result<Option<Map<String, Value>>, Failure> {
-        let asked = Asked::read(format!("reading {kind} of {room}"));
-        let request = get_state_event_for_key::v3::Request::new(room.to_owned(), kind, key.to_owned());
+        self.asked_state(get_state_event_for_key::v3::Request::new(room.to_owned(), kind, key.to_owned())).await
+    }
+
+    async fn asked_state(
+        &self,
+        request: get_state_event_for_key::v3::Request,
+    ) -> Result<Option<Map<String, Value>>, Failure> {
+        let asked = Asked::read(format!("reading {} of {}", request.event_type, request.room_id));
         match self.wire.ask(&asked, |client| client.send(request.clone())).await {
             Ok(answer) => Ok(serde_json::from_str(answer.event_or_content.get()).ok()),
             Err(failure) if failure.is_refusal(404, "M_NOT_FOUND") => Ok(None),

@@ -15,15 +15,17 @@ use super::pace::Pace;
 pub(crate) struct Asked {
     /// What it is for, in words: `inviting @a:x to #r:x`.
     pub(crate) text: String,
-    lane: Lane,
+    pub(super) lane: Lane,
     attempts: u32,
-    person: Option<OwnedUserId>,
+    pub(super) person: Option<OwnedUserId>,
+    /// Whether it belongs to the end of a run, and is sent although the run is to end.
+    pub(super) last: bool,
 }
 
 impl Asked {
     /// A request that changes nothing and may be repeated.
     pub(crate) fn read(text: impl Into<String>) -> Self {
-        Self { text: text.into(), lane: Lane::Read, attempts: 3, person: None }
+        Self { text: text.into(), lane: Lane::Read, attempts: 3, person: None, last: false }
     }
 
     /// A request that changes something, and does not change more when it arrives twice.
@@ -34,6 +36,11 @@ impl Asked {
     /// A request that must not arrive twice.
     pub(crate) fn once(lane: Lane, text: impl Into<String>) -> Self {
         Self { attempts: 1, ..Self::repeatable(lane, text) }
+    }
+
+    /// Says that the request is sent although the run is to end.
+    pub(crate) fn last(self) -> Self {
+        Self { last: true, ..self }
     }
 
     /// Says that the homeserver may limit the request for the sake of this person.
@@ -70,7 +77,7 @@ where
     let mut attempt = 1;
     loop {
         let answer = pace
-            .run(&asked.text, asked.lane, asked.person.as_deref(), || {
+            .run(asked, || {
                 let answer = request().into_future();
                 async { answer.await.map_err(|error| Failure::of(&asked.text, server, &error)) }
             })
@@ -78,7 +85,9 @@ where
         match answer {
             Err(failure) if failure.may_pass() && attempt < asked.attempts => {
                 tracing::debug!(attempt, %failure, "trying again");
-                tokio::time::sleep(backoff(attempt)).await;
+                if pace.wait(asked, tokio::time::sleep(backoff(attempt))).await.is_err() {
+                    return Err(failure);
+                }
                 attempt += 1;
             }
             other => return other,

@@ -17,7 +17,7 @@ use super::precise::Precise;
 use super::read::Reader;
 use super::wire::{Asked, Wire, backoff};
 use crate::actual::{Membership, STAMP_TYPE};
-use crate::plan::{Change, Creation};
+use crate::plan::{Change, Creation, Edit};
 
 /// The reason that is given to who is removed by a plan, and to the room.
 const KICK_REASON: &str = "not in any group of this room";
@@ -50,9 +50,15 @@ pub enum WriteError {
     /// It failed; others may succeed.
     #[error("{0}")]
     Failed(String),
+    /// The person cannot be invited, by nobody's mistake here; others may succeed.
+    #[error("{0}")]
+    Blocked(String),
     /// It was not tried; others may be.
     #[error("{0}")]
     Skipped(String),
+    /// It was not tried, since the run is to end; nor will others be.
+    #[error("{0}")]
+    Ended(String),
     /// It failed, and so would all others.
     #[error("{0}")]
     Stop(String),
@@ -62,6 +68,7 @@ impl From<Failure> for WriteError {
     fn from(failure: Failure) -> Self {
         match failure.what {
             What::RateLimited { tried: false, .. } => Self::Skipped(failure.text),
+            What::Stopped => Self::Ended(failure.text),
             _ if failure.ends_the_run() => Self::Stop(failure.text),
             _ => Self::Failed(failure.text),
         }
@@ -91,15 +98,13 @@ impl Writer {
                 let what = if stamp.orphaned { "marking as orphaned" } else { "marking as managed" };
                 self.put(&place(room)?, STAMP_TYPE, self.wire.me.as_str(), json!(stamp), what).await
             }
-            Change::PowerLevels(change) => {
-                let content = Value::Object(change.content.clone());
-                self.put(&place(room)?, "m.room.power_levels", "", content, "setting the power levels of").await
-            }
+            Change::PowerLevels(change) => self.update(&place(room)?, &Edit::PowerLevels(change)).await,
             Change::HistoryVisibility { to, .. } => {
                 let content = json!({ "history_visibility": to.as_str() });
                 let what = "setting the history visibility of";
                 self.put(&place(room)?, "m.room.history_visibility", "", content, what).await
             }
+            Change::Name { from: None, to } => self.update(&place(room)?, &Edit::Name(to)).await,
             Change::Name { to, .. } => {
                 self.put(&place(room)?, "m.room.name", "", json!({ "name": to }), "setting the name of").await
             }
@@ -108,7 +113,7 @@ impl Writer {
             }
             Change::Alias(change) => self.alias(&place(room)?, change).await,
             Change::Directory { listed } => self.directory(&place(room)?, *listed).await,
-            Change::Restrict { space, allow } => self.restrict(&place(room)?, space, allow).await,
+            Change::Restrict { space, .. } => self.restrict(&place(room)?, space).await,
             Change::SpaceParent(link) => self.space_parent(&place(room)?, link).await,
             Change::SpaceChild(link) => self.space_child(&place(room)?, link).await,
             Change::Kick(kick) => self.kick(&place(room)?, &kick.user, KICK_REASON).await,
@@ -125,7 +130,10 @@ impl Writer {
             .map_err(|error| WriteError::Failed(format!("{}: {error}", asked.text)))?;
         match self.wire.ask(&asked, |client| client.send(request.clone())).await {
             Ok(answer) => Ok(Done::Created(answer.0.room_id)),
-            Err(failure) if failure.is_refusal(400, "M_ROOM_IN_USE") => self.look_for(creation, failure, 1).await,
+            // Another run may be at it: the alias comes first, the mark later.
+            Err(failure) if failure.is_refusal(400, "M_ROOM_IN_USE") || failure.is_refusal(409, "") => {
+                self.look_for(creation, failure, LOOKS).await
+            }
             Err(failure) if failure.may_be_done() => self.look_for(creation, failure, LOOKS).await,
             Err(failure) => Err(failure.into()),
         }
@@ -171,6 +179,18 @@ impl Writer {
         content: Value,
         what: &str,
     ) -> Result<Done, WriteError> {
+        self.send(place, kind, key, content, what).await.map(|_| Done::Applied)
+    }
+
+    /// Sends a state event, and returns its ID.
+    pub(super) async fn send(
+        &self,
+        place: &Place,
+        kind: &str,
+        key: &str,
+        content: Value,
+        what: &str,
+    ) -> Result<String, WriteError> {
         let asked = Asked::repeatable(Lane::Send, format!("{what} {place}"));
         let content = Raw::new(&content)
             .map_err(|error| WriteError::Failed(format!("{}: {error}", asked.text)))?
@@ -178,8 +198,8 @@ impl Writer {
         let kind = StateEventType::from(kind);
         let request = send_state_event::v3::Request::new_raw(place.id.clone(), kind, key.to_owned(), content);
         let request = Precise(request);
-        self.wire.ask(&asked, |client| client.send(request.clone())).await?;
-        Ok(Done::Applied)
+        let answer = self.wire.ask(&asked, |client| client.send(request.clone())).await?;
+        Ok(answer.0.event_id.to_string())
     }
 
     pub(super) async fn invite(&self, place: &Place, user: &UserId) -> Result<Done, WriteError> {
@@ -189,7 +209,8 @@ impl Writer {
         let Err(failure) = self.wire.ask(&asked, |client| client.send(request.clone())).await else {
             return Ok(Done::Applied);
         };
-        if !failure.is_refusal(403, "") && !failure.may_be_done() {
+        let blocked = failure.blocks_invitations();
+        if !failure.is_refusal(403, "") && !failure.may_be_done() && blocked.is_none() {
             return Err(failure.into());
         }
         match self.reader.membership(&place.id, user).await {
@@ -197,7 +218,11 @@ impl Writer {
             Ok(Some(Membership::Ban)) => {
                 Err(WriteError::Failed(format!("{}: not possible, since they are banned there", asked.text)))
             }
-            Ok(_) => Err(failure.into()),
+            // That this was answered shows that the account itself is in order.
+            Ok(_) => Err(match blocked {
+                Some(why) => WriteError::Blocked(format!("{failure}; {why}")),
+                None => failure.into(),
+            }),
             Err(error) => Err(unknown(&failure, &error)),
         }
     }

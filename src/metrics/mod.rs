@@ -122,7 +122,7 @@ impl Numbers {
     /// Each kind of change with each outcome, so that a series does not vanish when it is at zero.
     fn changes(&self, plan: &Plan, report: Option<&Report>) -> Result<(), prometheus::Error> {
         const KINDS: [&str; 4] = ["create", "invite", "kick", "other"];
-        const OUTCOMES: [&str; 5] = ["planned", "applied", "already_done", "skipped", "failed"];
+        const OUTCOMES: [&str; 6] = ["planned", "applied", "already_done", "blocked", "skipped", "failed"];
         let mut counts: BTreeMap<(&str, &str), usize> =
             KINDS.iter().flat_map(|kind| OUTCOMES.iter().map(move |outcome| ((*kind, *outcome), 0))).collect();
         for room in &plan.rooms {
@@ -166,6 +166,7 @@ fn outcome(outcome: &Outcome) -> &'static str {
     match outcome {
         Outcome::Applied => "applied",
         Outcome::AlreadyDone => "already_done",
+        Outcome::Blocked(_) => "blocked",
         Outcome::Skipped(_) => "skipped",
         Outcome::Failed(_) => "failed",
     }

@@ -9,6 +9,7 @@ use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::Value;
 
+use super::estimate::rate_limited;
 use super::text::Count;
 use super::{
     Change, HeldChange, Invite, Kick, LevelChange, Plan, Problem, Reason, Refusal, RoomPlan, Withheld, allowance,
@@ -58,6 +59,8 @@ struct Summary {
     kicks: usize,
     /// Everything else that is to be changed.
     other_changes: usize,
+    /// How long the writes take with the rate limits that Synapse has by default, in seconds: an estimate.
+    rate_limited_seconds: u64,
     /// Changes that policy holds back.
     withheld: usize,
     /// What keeps rooms from being managed.
@@ -282,7 +285,7 @@ enum ProblemKind {
 #[derive(Debug, Serialize, JsonSchema)]
 pub(crate) struct Result {
     status: Status,
-    /// Why it was skipped, or how it failed.
+    /// Why it was skipped, how it failed, or why nobody can invite this person (`blocked`).
     message: Option<String>,
 }
 
@@ -291,6 +294,7 @@ pub(crate) struct Result {
 enum Status {
     Applied,
     AlreadyDone,
+    Blocked,
     Skipped,
     Failed,
 }
@@ -314,6 +318,7 @@ impl Document {
                 invites: count.invites,
                 kicks: count.kicks,
                 other_changes: count.others,
+                rate_limited_seconds: rate_limited(plan).as_secs(),
                 withheld: count.withheld,
                 problems: count.problems,
                 warnings: count.warnings,
@@ -501,6 +506,7 @@ impl From<&Outcome> for Result {
         let (status, message) = match outcome {
             Outcome::Applied => (Status::Applied, None),
             Outcome::AlreadyDone => (Status::AlreadyDone, None),
+            Outcome::Blocked(reason) => (Status::Blocked, Some(reason)),
             Outcome::Skipped(reason) => (Status::Skipped, Some(reason)),
             Outcome::Failed(reason) => (Status::Failed, Some(reason)),
         };

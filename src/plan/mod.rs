@@ -4,6 +4,7 @@
 mod compute;
 mod creation;
 mod digest;
+mod estimate;
 mod find;
 mod foresight;
 mod guard;
@@ -13,6 +14,7 @@ mod refusal;
 pub(crate) mod show;
 mod spaces;
 pub mod text;
+mod update;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -27,10 +29,12 @@ use crate::power::{PermissionKey, Power};
 
 pub use compute::{Policy, Removals, RenamedAlias, compute};
 pub use digest::{Digest, NoDigest};
+pub use estimate::rate_limited;
 pub use find::{asked_for, needs_others, report_room, unread};
 pub use guard::{Limits, allowance, decide, guard};
 pub use orphans::{Doubt, Orphan, OrphanLimits, Orphans, doubtful_share, guard_orphans};
 pub use refusal::{OwnLoss, Refusal};
+pub(crate) use update::Edit;
 
 /// All that a run would do.
 #[derive(Debug, Clone, Default, PartialEq)]

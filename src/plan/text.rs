@@ -1,16 +1,20 @@
 //! The plan, and what became of it, for a person at a terminal.
 
 use std::fmt::Write as _;
+use std::time::Duration;
 
 use anstyle::{AnsiColor, Style};
 use matrix_sdk::ruma::OwnedRoomAliasId;
 
-use super::show;
 use super::{
     AliasReason, Change, Creation, Digest, HeldChange, HoldReason, Orphan, Plan, Reason, Refusal, RoomPlan, allowance,
 };
+use super::{estimate, show};
 use crate::printable::harmless;
 use crate::report::{Outcome, Report};
+
+/// How long a plan must take, at the least, for its time to be told.
+const WORTH_TELLING: Duration = Duration::from_mins(1);
 
 /// How text is dressed.
 #[derive(Debug, Clone, Copy)]
@@ -70,6 +74,11 @@ pub fn plan(plan: &Plan, refusals: &[Refusal], dress: Dress) -> String {
         text.push('\n');
     }
     let _ = writeln!(text, "{}", dress.bold(&summary(plan)));
+    let time = estimate::rate_limited(plan);
+    if time >= WORTH_TELLING {
+        let minutes = time.as_secs().div_ceil(60);
+        let _ = writeln!(text, "With Synapse's default rate limits this takes about {minutes} min.");
+    }
     text
 }
 
@@ -350,7 +359,7 @@ pub fn notice(whole: &Plan, refusals: &[Refusal], outcomes: &Report) -> String {
 #[must_use]
 pub fn report(plan: &Plan, report: &Report, dress: Dress) -> String {
     let mut text = String::new();
-    let (mut applied, mut already, mut skipped, mut failed) = (0, 0, 0, 0);
+    let (mut applied, mut already, mut blocked, mut skipped, mut failed) = (0, 0, 0, 0, 0);
     for room in plan.changing() {
         let Some(outcomes) = report.rooms.get(&room.alias) else { continue };
         for (change, outcome) in room.changes.iter().zip(outcomes) {
@@ -362,6 +371,10 @@ pub fn report(plan: &Plan, report: &Report, dress: Dress) -> String {
                 Outcome::AlreadyDone => {
                     already += 1;
                     continue;
+                }
+                Outcome::Blocked(reason) => {
+                    blocked += 1;
+                    (AnsiColor::Yellow, "blocked:", reason)
                 }
                 Outcome::Skipped(reason) => {
                     skipped += 1;
@@ -378,12 +391,12 @@ pub fn report(plan: &Plan, report: &Report, dress: Dress) -> String {
         }
     }
     let mut parts = vec![format!("{applied} done")];
-    for (number, what) in [(already, "done already"), (skipped, "skipped"), (failed, "failed")] {
+    for (number, what) in [(already, "done already"), (blocked, "blocked"), (skipped, "skipped"), (failed, "failed")] {
         if number > 0 {
             parts.push(format!("{number} {what}"));
         }
     }
-    let total = applied + already + skipped + failed;
+    let total = applied + already + blocked + skipped + failed;
     let summary = format!("{total} {}: {}.", if total == 1 { "write" } else { "writes" }, parts.join(", "));
     let _ = writeln!(text, "{}", dress.bold(&summary));
     text

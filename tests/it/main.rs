@@ -12,6 +12,7 @@
 )]
 
 mod config;
+mod deploy;
 mod entra;
 mod federation;
 mod file_idp;

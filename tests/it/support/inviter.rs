@@ -102,6 +102,14 @@ impl Victim {
         });
     }
 
+    /// Sends a signal to the program, like `TERM`, if it runs.
+    pub fn signal(&self, name: &str) {
+        self.with_child(|child| {
+            let status = Command::new("kill").arg(format!("-{name}")).arg(child.id().to_string()).status();
+            assert!(status.expect("there is kill").success(), "the signal cannot be sent");
+        });
+    }
+
     fn with_child<T>(&self, act: impl FnOnce(&mut Child) -> T) -> Option<T> {
         let mut slot = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         slot.as_mut().map(act)
@@ -122,6 +130,11 @@ impl Running {
     /// Kills the program with SIGKILL.
     pub fn kill(&self) {
         self.victim.kill();
+    }
+
+    /// Sends a signal to the program, like `TERM`.
+    pub fn signal(&self, name: &str) {
+        self.victim.signal(name);
     }
 
     /// Waits for the end, and panics with the output if that does not come in time.

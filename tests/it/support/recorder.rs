@@ -72,6 +72,8 @@ pub enum Action {
     KillAfter(Victim),
     /// Wait before passing it on.
     Delay(Duration),
+    /// Send the program a signal, like `TERM`, then wait before passing it on.
+    Signal(Victim, &'static str, Duration),
 }
 
 type Hook = Arc<dyn Fn(usize, &Recorded) -> Action + Send + Sync>;
@@ -271,6 +273,11 @@ async fn serve(stream: impl AsyncRead + AsyncWrite + Unpin, shared: &Shared) -> 
         let answer = match hook(place.index, &recorded) {
             Action::Forward => shared.forward(place, &request).await?,
             Action::Delay(duration) => {
+                tokio::time::sleep(duration).await;
+                shared.forward(place, &request).await?
+            }
+            Action::Signal(victim, name, duration) => {
+                victim.signal(name);
                 tokio::time::sleep(duration).await;
                 shared.forward(place, &request).await?
             }
