@@ -33,7 +33,7 @@ use anstream::stream::RawStream;
 use anyhow::Context;
 use futures_util::future::{join, join_all};
 use matrix_sdk::ruma::OwnedRoomAliasId;
-use tracing::{error, info};
+use tracing::{error, info, warn};
 use wildmatch::WildMatch;
 
 use crate::actual::{Actual, ActualRoom, AskedFor};
@@ -62,6 +62,9 @@ pub async fn run<W: Write + RawStream>(cli: &Cli, watch: &dyn Watch, out: &mut W
         _ => &[],
     };
     let config = Config::load(&cli.config, values)?;
+    for warning in &config.warnings {
+        warn!("{warning}");
+    }
     if !matches!(cli.command, Command::Idp) {
         // Told before anything is read, and before an error of something else.
         config.matrix.access_token.as_ref().map_err(Clone::clone)?;

@@ -1,5 +1,7 @@
 //! A TOML document whose every complaint names file, line, column and key.
 
+use std::cell::RefCell;
+use std::collections::BTreeSet;
 use std::fmt::{self, Write as _};
 use std::ops::Range;
 use std::path::{Path, PathBuf};
@@ -51,6 +53,7 @@ pub(super) struct Document<'a> {
     text: &'a str,
     remaining: DeTable<'a>,
     whole: Spanned<DeValue<'a>>,
+    warnings: RefCell<BTreeSet<String>>,
 }
 
 impl<'a> Document<'a> {
@@ -65,7 +68,7 @@ impl<'a> Document<'a> {
         let span = table.span();
         let remaining = table.into_inner();
         let whole = Spanned::new(span, DeValue::Table(remaining.clone()));
-        Ok(Self { path, text, remaining, whole })
+        Ok(Self { path, text, remaining, whole, warnings: RefCell::default() })
     }
 
     /// Takes a section out of the document.
@@ -119,6 +122,21 @@ impl<'a> Document<'a> {
             place = value;
         }
         self.error(span.map(|span| span.start), dotted(path), message)
+    }
+
+    /// The file that the document was read from.
+    pub(super) fn path(&self) -> &Path {
+        self.path
+    }
+
+    /// Keeps what a person should know, if there is something.
+    pub(super) fn warn(&self, warning: Option<String>) {
+        self.warnings.borrow_mut().extend(warning);
+    }
+
+    /// What was kept.
+    pub(super) fn into_warnings(self) -> BTreeSet<String> {
+        self.warnings.into_inner()
     }
 
     /// Refuses sections that nobody took.

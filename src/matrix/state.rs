@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use matrix_sdk::ruma::room_version_rules::AuthorizationRules;
 use matrix_sdk::ruma::{OwnedRoomAliasId, OwnedRoomId, OwnedUserId, RoomAliasId, RoomId, RoomVersionId, UserId};
+use serde_json::value::RawValue;
 use serde_json::{Map, Value};
 
 use crate::actual::{JoinedRoom, Member, Membership, STAMP_TYPE, Stamp};
@@ -39,6 +40,8 @@ pub(crate) fn joined_room(id: OwnedRoomId, me: &UserId, events: &[Value]) -> Res
     let text = |kind, key: &str| Some(state.get(kind, "")?.content.get(key)?.as_str()?.to_owned());
     let replaced_by =
         state.get("m.room.tombstone", "").map(|_| text("m.room.tombstone", "replacement_room").unwrap_or_default());
+    // The authorisation rules let nobody else write under this key; a homeserver that did would be believed otherwise.
+    let mark = state.get(STAMP_TYPE, me.as_str()).filter(|event| sender(event.whole).as_deref() == Some(me));
     Ok(JoinedRoom {
         id,
         version,
@@ -56,10 +59,30 @@ pub(crate) fn joined_room(id: OwnedRoomId, me: &UserId, events: &[Value]) -> Res
         in_directory: None,
         encrypted: text("m.room.encryption", "algorithm").is_some(),
         replaced_by,
-        stamp: state.get(STAMP_TYPE, me.as_str()).and_then(|event| stamp(event.content)),
-        released: state.get(STAMP_TYPE, me.as_str()).is_some_and(|event| event.content.is_empty()),
+        stamp: mark.and_then(|event| stamp(event.content)),
+        released: mark.is_some_and(|event| event.content.is_empty()),
         members,
     })
+}
+
+/// A state event as the homeserver sent it, without those parts that are nested too deeply, or have numbers too large,
+/// to be read: any member can put such things into their own membership event, and is not to make the room unreadable.
+pub(crate) fn event(text: &str) -> Value {
+    serde_json::from_str(text).unwrap_or_else(|_| Value::Object(readable_parts(text, 1)))
+}
+
+/// The members of an object that can be read, and of those that cannot be, their own, `depth` levels down.
+fn readable_parts(text: &str, depth: usize) -> Object {
+    let parts: BTreeMap<String, &RawValue> = serde_json::from_str(text).unwrap_or_default();
+    let mut readable = Object::new();
+    for (key, part) in parts {
+        match serde_json::from_str(part.get()) {
+            Ok(value) => _ = readable.insert(key, value),
+            Err(_) if depth > 0 => _ = readable.insert(key, Value::Object(readable_parts(part.get(), depth - 1))),
+            Err(_) => {}
+        }
+    }
+    readable
 }
 
 /// The mark of `inviter`, if this is one.
@@ -193,6 +216,12 @@ mod tests {
         json!({ "type": kind, "state_key": key, "sender": "@founder:x", "origin_server_ts": 7, "content": content })
     }
 
+    fn mark(content: Value) -> Value {
+        let mut mark = event(STAMP_TYPE, "@me:x", content);
+        mark["sender"] = json!("@me:x");
+        mark
+    }
+
     fn read_with(create: Value, more: &[Value]) -> Result<JoinedRoom, String> {
         let mut events =
             vec![event("m.room.create", "", create), event("m.room.member", "@me:x", json!({ "membership": "join" }))];
@@ -214,7 +243,7 @@ mod tests {
             event("m.room.history_visibility", "", json!({ "history_visibility": "shared" })),
             event("m.room.encryption", "", json!({ "algorithm": "m.megolm.v1.aes-sha2" })),
             event("m.room.tombstone", "", json!({ "replacement_room": "!new:x" })),
-            event(STAMP_TYPE, "@me:x", stamp.clone()),
+            mark(stamp.clone()),
             event(STAMP_TYPE, "@other:x", json!({ "groups": [] })),
         ]);
         assert_eq!(room.version, RoomVersionId::V11);
@@ -231,9 +260,9 @@ mod tests {
     #[test]
     fn an_empty_mark_is_none_and_tells_that_the_room_was_managed() {
         assert!(!read(&[]).released);
-        let room = read(&[event(STAMP_TYPE, "@me:x", json!({}))]);
+        let room = read(&[mark(json!({}))]);
         assert_eq!((room.stamp, room.released), (None, true));
-        let marked = read(&[event(STAMP_TYPE, "@me:x", json!({ "groups": [] }))]);
+        let marked = read(&[mark(json!({ "groups": [] }))]);
         assert_eq!((marked.stamp, marked.released), (Some(crate::actual::Stamp::default()), false));
     }
 
@@ -282,13 +311,29 @@ mod tests {
             event("m.room.member", "no user", json!({ "membership": "join" })),
             event("m.room.member", "@a:x", json!({ "membership": 1 })),
             event("m.room.member", "@b:x", json!({ "membership": "admin" })),
-            event(STAMP_TYPE, "@me:x", json!({ "groups": 1 })),
+            mark(json!({ "groups": 1 })),
+            event(STAMP_TYPE, "@me:x", json!({ "groups": [] })), // not of @me:x
             event(STAMP_TYPE, "", json!({ "groups": [] })),
             event("m.room.tombstone", "elsewhere", json!({})),
         ]);
         assert_eq!(plain, odd);
         assert_eq!(read(&[event("m.room.tombstone", "", json!({}))]).replaced_by.as_deref(), Some(""));
         assert_eq!(read(&[event("m.room.name", "", json!({ "name": "" }))]).name, None);
+    }
+
+    #[test]
+    fn what_cannot_be_read_is_left_out_and_the_rest_of_the_event_is_not() {
+        let deep = format!("{}1{}", "[".repeat(500), "]".repeat(500));
+        let member = format!(
+            r#"{{"type":"m.room.member","state_key":"@a:x","sender":"@a:x","origin_server_ts":1,"unsigned":{deep},
+                "content":{{"membership":"join","x":{deep},"y":1e999}}}}"#
+        );
+        let expected = json!({ "type": "m.room.member", "state_key": "@a:x", "sender": "@a:x", "origin_server_ts": 1,
+                               "unsigned": {}, "content": { "membership": "join" } });
+        assert_eq!(super::event(&member), expected);
+        for broken in ["", "[]", "{", "null", "1e999", &deep] {
+            assert!(joined_room(room_id!("!r:x").to_owned(), user_id!("@me:x"), &[super::event(broken)]).is_err());
+        }
     }
 
     #[test]

@@ -57,7 +57,7 @@ pub fn plan(plan: &Plan, refusals: &[Refusal], dress: Dress) -> String {
         }
         let _ = writeln!(text, "{}", dress.color(AnsiColor::Red, "The guard refused to remove anybody:"));
         for refusal in refusals {
-            let _ = writeln!(text, "  {refusal}");
+            let _ = writeln!(text, "  {}", harmless(&refusal.to_string()));
         }
         text.push_str(
             "If these removals are right, repeat with --allow-kicks N, N being the number of kicks, or go room by room \
@@ -87,19 +87,19 @@ fn room_plan(text: &mut String, room: &RoomPlan, dress: Dress) {
                 '-' => AnsiColor::Red,
                 _ => AnsiColor::Cyan,
             };
-            let what = dress.color(color, &format!("{} {}", line.mark, line.what));
+            let what = dress.color(color, &format!("{} {}", line.mark, harmless(&line.what)));
             let _ = match line.why {
-                Some(why) => writeln!(text, "  {what}  ({why})"),
+                Some(why) => writeln!(text, "  {what}  ({})", harmless(&why)),
                 None => writeln!(text, "  {what}"),
             };
         }
     }
     for withheld in &room.withheld {
-        let what = format!("withheld: {}", withheld.change);
-        let _ = writeln!(text, "  . {what}  ({}; {})", withheld.change.reason(), withheld.why);
+        let what = format!("withheld: {}  ({}; {})", withheld.change, withheld.change.reason(), withheld.why);
+        let _ = writeln!(text, "  . {}", harmless(&what));
     }
     for problem in &room.problems {
-        let _ = writeln!(text, "  {} {problem}", dress.color(AnsiColor::Red, "! problem:"));
+        let _ = writeln!(text, "  {} {}", dress.color(AnsiColor::Red, "! problem:"), harmless(&problem.to_string()));
     }
     for warning in &room.warnings {
         let _ = writeln!(text, "  {} {}", dress.color(AnsiColor::Yellow, "! warning:"), harmless(warning));
@@ -314,6 +314,7 @@ pub fn report(plan: &Plan, report: &Report, dress: Dress) -> String {
                 }
             };
             let what = show::brief(change);
+            let what = harmless(&what);
             let alias = harmless(room.alias.as_str());
             let _ = writeln!(text, "{} {alias}: {what}: {}", dress.color(color, word), harmless(reason));
         }
