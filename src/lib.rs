@@ -10,6 +10,8 @@ mod commands;
 pub mod config;
 pub mod desired;
 mod dn;
+#[cfg(test)]
+mod fuzz;
 pub mod idp;
 pub mod import;
 pub mod list;

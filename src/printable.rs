@@ -102,4 +102,19 @@ mod tests {
         assert_eq!(few(["a", "b", "c", "d", "e"]), "a, b, c and 2 more");
         assert_eq!(few([]), "");
     }
+
+    #[test]
+    fn fuzz_nothing_harmful_is_left_and_twice_is_once() {
+        crate::fuzz::try_all(&crate::fuzz::nasty(), |text| {
+            for harmless in [harmless(&text).into_owned(), line(&text), few([text.as_str(), "b"])] {
+                assert!(!harmless.chars().any(is_harmful), "{harmless:?}");
+                assert_eq!(super::harmless(&harmless), harmless);
+            }
+            if !text.chars().any(is_harmful) {
+                assert_eq!(harmless(&text), text);
+            }
+            let json = serde_json::to_string_pretty(&[&text]).unwrap();
+            assert_eq!(serde_json::from_str::<Vec<String>>(&harmless_json(&json)).unwrap(), [text]);
+        });
+    }
 }

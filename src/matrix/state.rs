@@ -206,6 +206,7 @@ fn creators(
 #[cfg(test)]
 mod tests {
     use matrix_sdk::ruma::{room_id, user_id};
+    use proptest::prelude::*;
     use serde_json::json;
 
     use super::*;
@@ -342,5 +343,84 @@ mod tests {
         (event["origin_server_ts"], event["sender"]) = (json!("now"), json!(7));
         let expected = Member { membership: Membership::Leave, sender: user_id!("@a:x").to_owned(), since: 0 };
         assert_eq!(read(&[event]).members.get(user_id!("@a:x")), Some(&expected));
+    }
+
+    #[test]
+    fn fuzz_any_state_is_a_room_that_we_are_in_or_an_error() {
+        let kind = proptest::sample::select(vec![
+            "m.room.create",
+            "m.room.member",
+            "m.room.power_levels",
+            "m.room.name",
+            "m.room.canonical_alias",
+            "m.room.tombstone",
+            "m.room.join_rules",
+            "m.room.history_visibility",
+            "m.space.child",
+            "m.space.parent",
+            STAMP_TYPE,
+            "org.example",
+        ]);
+        let key = prop_oneof![
+            Just(String::new()),
+            Just("@me:x".into()),
+            Just("@a:x".into()),
+            Just("!r:x".into()),
+            crate::fuzz::nasty()
+        ];
+        let sender = prop_oneof![Just(json!("@me:x")), Just(json!("@a:x")), crate::fuzz::any_json()];
+        let event = (kind, key, sender, crate::fuzz::any_json(), crate::fuzz::any_json())
+            .prop_map(|(kind, key, sender, ts, content)| {
+                json!({ "type": kind, "state_key": key, "sender": sender, "origin_server_ts": ts, "content": content })
+            });
+        let event = prop_oneof![9 => event, 1 => crate::fuzz::any_json()];
+        let version = proptest::sample::select(vec!["1", "5", "9", "11", "12"]);
+        crate::fuzz::try_all(
+            &(version, any::<bool>(), proptest::collection::vec(event, 0..12)),
+            |(version, sound, mut events)| {
+                if sound {
+                    events.push(self::event(
+                        "m.room.create",
+                        "",
+                        json!({ "room_version": version, "creator": "@a:x" }),
+                    ));
+                    events.push(self::event("m.room.member", "@me:x", json!({ "membership": "join" })));
+                }
+                let me = user_id!("@me:x");
+                let read = joined_room(room_id!("!r:x").to_owned(), me, &events);
+                let Ok(room) = read else { return };
+                assert_eq!(room.membership(me), Membership::Join);
+                assert_eq!(room.stamp.is_some() && room.released, false);
+                // What was read is what a homeserver's text says, too.
+                let texts: Vec<Value> = events.iter().map(|event| super::event(&event.to_string())).collect();
+                assert_eq!(joined_room(room_id!("!r:x").to_owned(), me, &texts), Ok(room));
+            },
+        );
+    }
+
+    #[test]
+    fn fuzz_any_text_of_an_event_is_read_as_far_as_it_can_be() {
+        let samples = [
+            r#"{"type":"m.room.member","state_key":"@a:x","sender":"@a:x","content":{"membership":"join","x":[[[[]]]],"y":1e5}}"#,
+            r#"{"type":"m.room.power_levels","state_key":"","content":{"users":{"@a:x":50},"z":{"a":{"b":[]}}}}"#,
+        ];
+        crate::fuzz::try_all(&crate::fuzz::mutated(samples.map(str::to_owned).into()), |text| {
+            let read = super::event(&text);
+            match serde_json::from_str::<Value>(&text) {
+                Ok(whole) => assert_eq!(read, whole),
+                Err(_) => assert!(read.is_object()),
+            }
+        });
+    }
+
+    #[test]
+    fn fuzz_a_mark_is_what_was_written_or_none() {
+        crate::fuzz::try_all(&crate::fuzz::any_json(), |content| {
+            let Some(object) = content.as_object() else { return };
+            if let Some(stamp) = stamp(object) {
+                let again = serde_json::to_value(&stamp).unwrap();
+                assert_eq!(super::stamp(again.as_object().unwrap()), Some(stamp));
+            }
+        });
     }
 }

@@ -96,3 +96,6 @@ fn snapshot(rooms: Rooms, answers: Vec<Answer>, people: People<'_>) -> Snapshot 
     let accounts = people.finish(&mut notices);
     Snapshot { accounts, groups, notices }
 }
+
+#[cfg(test)]
+mod tests;
