@@ -95,6 +95,8 @@ impl<'a> Document<'a> {
             let key = key_at(&self.whole, offset);
             let message = if names_a_secret(&key) {
                 "expected text in quotes".to_owned() // the parser's message would quote the secret
+            } else if names_a_url(&key) && error.message().contains('@') {
+                "expected a URL without a name and a password in it".to_owned()
             } else {
                 error.message().to_owned()
             };
@@ -164,6 +166,12 @@ impl<'a> Document<'a> {
 fn names_a_secret(key: &str) -> bool {
     let last = key.rsplit('.').next().unwrap_or(key);
     ["token", "password", "secret"].iter().any(|word| last.ends_with(word))
+}
+
+/// Keys whose values may have a password in them by mistake.
+fn names_a_url(key: &str) -> bool {
+    let last = key.rsplit('.').next().unwrap_or(key);
+    ["homeserver", "url", "authority", "graph"].iter().any(|word| last.starts_with(word))
 }
 
 /// The dotted key that a place in the text belongs to.

@@ -75,6 +75,10 @@ pub(super) fn read(document: &mut Document<'_>, folder: &Path) -> Result<Matrix,
                 .error_at(&["matrix", "homeserver"], format!("expected a URL with https://, not with {other}://")));
         }
     }
+    if !raw.homeserver.username().is_empty() || raw.homeserver.password().is_some() {
+        let message = "a name or password does not belong here: use access_token_file";
+        return Err(document.error_at(&["matrix", "homeserver"], message.into()));
+    }
     if !(1..=256).contains(&raw.concurrency) {
         return Err(document.error_at(&["matrix", "concurrency"], "expected a number from 1 to 256".into()));
     }

@@ -390,7 +390,7 @@ mod tests {
                 let read = joined_room(room_id!("!r:x").to_owned(), me, &events);
                 let Ok(room) = read else { return };
                 assert_eq!(room.membership(me), Membership::Join);
-                assert_eq!(room.stamp.is_some() && room.released, false);
+                assert!(!(room.stamp.is_some() && room.released));
                 // What was read is what a homeserver's text says, too.
                 let texts: Vec<Value> = events.iter().map(|event| super::event(&event.to_string())).collect();
                 assert_eq!(joined_room(room_id!("!r:x").to_owned(), me, &texts), Ok(room));
