@@ -103,7 +103,7 @@ fn fuzz_a_group_name_is_the_alias_that_it_was_made_of_or_no_room() {
                     let _ = naming::room_name(&alias);
                 }
                 Ok(GroupName::Other) => {
-                    assert!(!name.starts_with("xxx") || !matches!(convention, Convention::Token { .. }))
+                    assert!(!name.starts_with("xxx") || !matches!(convention, Convention::Token { .. }));
                 }
                 Err(error) => assert!(harmless(&error.to_string()).contains("no room alias")),
             }

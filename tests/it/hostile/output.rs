@@ -208,8 +208,8 @@ async fn nothing_of_a_configuration_a_file_or_a_bot_steers_the_terminal() {
     for rooms in [
         format!("[[rooms]]\nalias = {quoted}\nid = {quoted}\nmembers = [\"a\"]\n"),
         format!("[[rooms]]\nalias = \"#a:a\"\nmembers = [{quoted}]\n"),
-        format!("[[rooms]]\nalias = \"#a:a\"\nmembers = [\"b\u{202e}c\u{200b}\"]\n"),
-        format!("[[rooms]]\nalias = \"#a\u{202e}:a\"\nmembers = [\"b\"]\n"),
+        "[[rooms]]\nalias = \"#a:a\"\nmembers = [\"b\u{202e}c\u{200b}\"]\n".to_owned(),
+        "[[rooms]]\nalias = \"#a\u{202e}:a\"\nmembers = [\"b\"]\n".to_owned(),
         format!("[[rooms]]\n{quoted} = 1\n"),
         EVIL.to_owned(),
     ] {

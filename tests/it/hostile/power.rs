@@ -10,7 +10,7 @@ use crate::sync::scene::{Scene, run};
 /// a moderator.
 async fn prepared(
     scene: &Scene,
-    root: &Account,
+    owner: &Account,
     people: &[&Account],
     version: &str,
     levels: Value,
@@ -21,22 +21,22 @@ async fn prepared(
     let users: Vec<&str> =
         people.iter().map(|person| person.user_id.as_str()).chain([scene.me.user_id.as_str()]).collect();
     body["invite"] = json!(users);
-    let room = root.create_room(body).await;
+    let room = owner.create_room(body).await;
     for person in people {
         person.join(&room).await;
     }
     scene.me.join(&room).await;
-    let mut content = root.power_levels(&room).await;
+    let mut content = owner.power_levels(&room).await;
     for (key, value) in levels.as_object().unwrap() {
         match (value, content.get_mut(key)) {
             (Value::Object(new), Some(Value::Object(old))) => old.extend(new.clone()),
             _ => content[key] = value.clone(),
         }
     }
-    root.put_state(&room, "m.room.power_levels", "", content).await;
+    owner.put_state(&room, "m.room.power_levels", "", content).await;
     let more = format!(
         "[policy]\nadopt = true\nprotected_users = [{:?}]\n[room]\npermissions = {{ invite = 50, kick = 50 }}\n",
-        root.user_id
+        owner.user_id
     );
     (scene.with_file(&[("ops", &["alice", "mallory*"])], &more), room)
 }

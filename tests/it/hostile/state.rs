@@ -160,7 +160,7 @@ async fn any_state_is_survived_in_bounded_time() {
             assert!(matches!(outcome.status, 0 | 1 | 3), "{what}\n{outcome}");
             assert!(!outcome.stderr.contains("panicked"), "{what}\n{outcome}");
         }
-        assert!(started.elapsed() < Duration::from_secs(60), "{what}: {:?}", started.elapsed());
+        assert!(started.elapsed() < Duration::from_mins(1), "{what}: {:?}", started.elapsed());
         assert_eq!(scene.recorder.writes(), [], "{what}");
     }
 }
