@@ -10,6 +10,8 @@ mod commands;
 pub mod config;
 pub mod desired;
 mod dn;
+#[cfg(test)]
+mod fuzz;
 pub mod idp;
 pub mod import;
 pub mod list;
@@ -88,6 +90,9 @@ async fn obey<W: Write + RawStream>(cli: &Cli, stop: &Stop, watch: &dyn Watch, o
         _ => &[],
     };
     let config = Config::load(&cli.config, values)?;
+    for warning in &config.warnings {
+        warn!("{warning}");
+    }
     if !matches!(cli.command, Command::Idp) {
         // Told before anything is read, and before an error of something else.
         config.matrix.access_token.as_ref().map_err(Clone::clone)?;

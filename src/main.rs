@@ -1,5 +1,6 @@
 //! Parses the command line, starts the runtime, and ends with the exit status: nothing else.
 
+use std::fmt;
 use std::io::{self, Write};
 use std::process::ExitCode;
 
@@ -8,7 +9,10 @@ use inviter::cli::Cli;
 use inviter::printable::harmless;
 use inviter::progress::Bars;
 use inviter::report::Status;
+use tracing::field::Field;
+use tracing_subscriber::field::MakeExt as _;
 use tracing_subscriber::filter::{LevelFilter, Targets};
+use tracing_subscriber::fmt::format::{self, Writer};
 use tracing_subscriber::prelude::*;
 
 fn main() -> ExitCode {
@@ -52,6 +56,16 @@ fn log_to_stderr(cli: &Cli, bars: &Bars) {
         .with_writer(move || stderr.clone())
         .with_ansi(colored)
         .with_target(false)
-        .without_time();
+        .without_time()
+        .fmt_fields(format::debug_fn(harmless_field).delimited(" "));
     tracing_subscriber::registry().with(lines).with(Targets::new().with_target("inviter", level)).init();
+}
+
+/// What is logged may quote a directory or a homeserver.
+fn harmless_field(writer: &mut Writer<'_>, field: &Field, value: &dyn fmt::Debug) -> fmt::Result {
+    let value = format!("{value:?}");
+    match field.name() {
+        "message" => write!(writer, "{}", harmless(&value)),
+        name => write!(writer, "{name}={}", harmless(&value)),
+    }
 }

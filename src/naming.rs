@@ -5,6 +5,8 @@ use std::fmt;
 use matrix_sdk::ruma::{OwnedRoomAliasId, OwnedUserId, RoomAliasId, ServerName, UserId};
 use serde::Deserialize;
 
+use crate::printable::is_harmful;
+
 /// How the groups of an identity provider stand for rooms.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Convention {
@@ -92,11 +94,19 @@ pub(crate) fn alias(text: String) -> Result<OwnedRoomAliasId, NotAnAlias> {
         Ok(_) if text.contains(|c: char| c.is_control() || c.is_whitespace()) => {
             "it has a space or a control character".to_owned()
         }
+        Ok(_) if text.contains(misleads) => {
+            "it has a character that cannot be seen, or that turns the direction of writing".to_owned()
+        }
         Ok(_) if text.len() > MAX_ID_BYTES => format!("it is longer than {MAX_ID_BYTES} bytes"),
         Ok(alias) => return Ok(alias),
         Err(error) => error.to_string(),
     };
     Err(NotAnAlias { alias: text, reason })
+}
+
+/// Whether a character makes an alias look like another one. The joiners do not count, which some languages write with.
+fn misleads(c: char) -> bool {
+    is_harmful(c) && !matches!(c, '\u{200c}' | '\u{200d}')
 }
 
 /// The longest that an identifier may be (<https://spec.matrix.org/v1.16/appendices/#common-identifier-format>).
@@ -185,9 +195,17 @@ mod tests {
 
     #[test]
     fn a_group_that_begins_like_a_room_and_is_none_is_reported() {
-        for name in
-            ["xxx", "xxxops", "xxxxxxexample.com", "xxxopsxxx", "xxxa bxxxexample.com", "xxxaxxxbxxxc", "xxx\u{1b}xxxc"]
-        {
+        for name in [
+            "xxx",
+            "xxxops",
+            "xxxxxxexample.com",
+            "xxxopsxxx",
+            "xxxa bxxxexample.com",
+            "xxxaxxxbxxxc",
+            "xxx\u{1b}xxxc",
+            "xxxo\u{202e}psxxxb",
+            "xxxo\u{200b}psxxxb",
+        ] {
             assert!(token().read(name).is_err(), "{name}: {:?}", token().read(name));
         }
     }

@@ -111,6 +111,18 @@ impl PowerLevels {
         self.top_level("kick", 50)
     }
 
+    /// The level that it takes to ban, whom one outranks.
+    #[must_use]
+    pub fn to_ban(&self) -> i64 {
+        self.top_level("ban", 50)
+    }
+
+    /// The same with some permissions changed.
+    #[must_use]
+    pub fn with(&self, permissions: &BTreeMap<PermissionKey, i64>) -> Self {
+        Self { content: self.patched(permissions, &BTreeMap::new()), ..self.clone() }
+    }
+
     /// The level that it takes to send a state event.
     #[must_use]
     pub fn to_send_state(&self, event_type: &str) -> i64 {
@@ -231,17 +243,25 @@ fn store_in(content: &mut Map<String, Value>, key: &str, name: &str, value: Valu
 /// A level: an integer, or its decimal string as rooms below version 10 allow.
 fn level(value: &Value) -> Option<i64> {
     match value {
-        Value::Number(number) => number.as_i64().or_else(|| whole(number.as_f64()?)),
-        Value::String(text) => text.trim().parse().ok(),
+        Value::Number(number) => number.as_i64().or_else(|| number.as_f64().map(whole)),
+        Value::String(text) => decimal(text.trim()),
         _ => None,
     }
 }
 
-/// Synapse truncates floats in rooms below version 10; so do we, where that is exact enough to compare.
-#[expect(clippy::cast_possible_truncation, reason = "the range is checked")]
-fn whole(value: f64) -> Option<i64> {
-    const LIMIT: f64 = 9_007_199_254_740_991.0; // 2^53 - 1, the largest integer of canonical JSON
-    (value.abs() <= LIMIT).then(|| value.trunc() as i64)
+/// Synapse truncates floats in rooms below version 10, and so do we. One that is out of range counts as the bound: as
+/// nothing it would hide who is above all.
+#[expect(clippy::cast_possible_truncation, reason = "the cast stops at the bounds")]
+fn whole(value: f64) -> i64 {
+    value.trunc() as i64
+}
+
+/// A decimal number as Python's `int` reads it, which is what Synapse asks: `+5`, `5_0`. Out of range, the bound.
+fn decimal(text: &str) -> Option<i64> {
+    let digits = text.strip_prefix(['+', '-']).unwrap_or(text);
+    let is_number = digits.split('_').all(|part| !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_digit()));
+    let bound = if text.starts_with('-') { i64::MIN } else { i64::MAX };
+    is_number.then(|| text.replace('_', "").parse().unwrap_or(bound))
 }
 
 fn default_of(name: &str) -> i64 {
@@ -265,17 +285,22 @@ mod tests {
     #[test]
     fn odd_values_are_passed_over_one_by_one() {
         let power = levels(json!({
-            "users": { "@a:x": "50", "@b:x": [], "not a user": 3, "@c:x": 100, "@d:x": 50.9, "@e:x": 1e300 },
+            "users": { "@a:x": "50", "@b:x": [], "not a user": 3, "@c:x": 100, "@d:x": 50.9, "@e:x": 1e300,
+                       "@f:x": "+5_0 ", "@g:x": "5__0", "@h:x": "9".repeat(99), "@i:x": "_5" },
             "kick": {}, "invite": null, "events": 7, "users_default": true,
         }));
         assert_eq!(power.of(user_id!("@a:x")), Power::Level(50));
         assert_eq!(power.of(user_id!("@b:x")), Power::Level(0));
         assert_eq!(power.of(user_id!("@d:x")), Power::Level(50));
-        assert_eq!(power.of(user_id!("@e:x")), Power::Level(0));
+        assert_eq!(power.of(user_id!("@e:x")), Power::Level(i64::MAX));
+        assert_eq!(power.of(user_id!("@f:x")), Power::Level(50));
+        assert_eq!(power.of(user_id!("@g:x")), Power::Level(0));
+        assert_eq!(power.of(user_id!("@h:x")), Power::Level(i64::MAX));
+        assert_eq!(power.of(user_id!("@i:x")), Power::Level(0));
         assert_eq!(power.to_kick(), 50);
         assert_eq!(power.to_invite(), 0);
         assert_eq!(power.to_send_state("m.room.name"), 50);
-        assert_eq!(power.entries().count(), 3);
+        assert_eq!(power.entries().count(), 6);
     }
 
     #[test]

@@ -58,10 +58,14 @@ pub(crate) fn few<'a>(items: impl IntoIterator<Item = &'a str>) -> String {
     text
 }
 
-fn is_harmful(c: char) -> bool {
+/// Control characters, separators of lines, and what Unicode calls `Default_Ignorable_Code_Point`, which no font shows
+/// (`DerivedCoreProperties.txt`). Of these the variation selectors pass that choose between the looks of one character.
+pub(crate) fn is_harmful(c: char) -> bool {
     c.is_control()
-        || matches!(c, '\u{061c}' | '\u{180e}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}')
-        || matches!(c, '\u{2060}'..='\u{206f}' | '\u{feff}' | '\u{fff9}'..='\u{fffb}' | '\u{e0000}'..='\u{e007f}')
+        || matches!(c, '\u{ad}' | '\u{34f}' | '\u{61c}' | '\u{115f}' | '\u{1160}' | '\u{17b4}' | '\u{17b5}')
+        || matches!(c, '\u{180b}'..='\u{180f}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}')
+        || matches!(c, '\u{2060}'..='\u{206f}' | '\u{3164}' | '\u{feff}' | '\u{ffa0}' | '\u{fff0}'..='\u{fffb}')
+        || matches!(c, '\u{1bca0}'..='\u{1bca3}' | '\u{1d173}'..='\u{1d17a}' | '\u{e0000}'..='\u{e0fff}')
 }
 
 #[cfg(test)]
@@ -97,5 +101,20 @@ mod tests {
         assert_eq!(few(["a", "b", "c"]), "a, b, c");
         assert_eq!(few(["a", "b", "c", "d", "e"]), "a, b, c and 2 more");
         assert_eq!(few([]), "");
+    }
+
+    #[test]
+    fn fuzz_nothing_harmful_is_left_and_twice_is_once() {
+        crate::fuzz::try_all(&crate::fuzz::nasty(), |text| {
+            for harmless in [harmless(&text).into_owned(), line(&text), few([text.as_str(), "b"])] {
+                assert!(!harmless.chars().any(is_harmful), "{harmless:?}");
+                assert_eq!(super::harmless(&harmless), harmless);
+            }
+            if !text.chars().any(is_harmful) {
+                assert_eq!(harmless(&text), text);
+            }
+            let json = serde_json::to_string_pretty(&[&text]).unwrap();
+            assert_eq!(serde_json::from_str::<Vec<String>>(&harmless_json(&json)).unwrap(), [text]);
+        });
     }
 }

@@ -1,5 +1,7 @@
 //! A TOML document whose every complaint names file, line, column and key.
 
+use std::cell::RefCell;
+use std::collections::BTreeSet;
 use std::fmt::{self, Write as _};
 use std::ops::Range;
 use std::path::{Path, PathBuf};
@@ -52,6 +54,7 @@ pub(super) struct Document<'a> {
     text: &'a str,
     remaining: DeTable<'a>,
     whole: Spanned<DeValue<'a>>,
+    warnings: RefCell<BTreeSet<String>>,
 }
 
 impl<'a> Document<'a> {
@@ -66,7 +69,7 @@ impl<'a> Document<'a> {
         let span = table.span();
         let remaining = table.into_inner();
         let whole = Spanned::new(span, DeValue::Table(remaining.clone()));
-        Ok(Self { path, text, remaining, whole })
+        Ok(Self { path, text, remaining, whole, warnings: RefCell::default() })
     }
 
     /// Takes a section out of the document.
@@ -93,6 +96,8 @@ impl<'a> Document<'a> {
             let key = key_at(&self.whole, offset);
             let message = if names_a_secret(&key) {
                 "expected text in quotes".to_owned() // the parser's message would quote the secret
+            } else if names_a_url(&key) && error.message().contains('@') {
+                "expected a URL without a name and a password in it".to_owned()
             } else {
                 with_suggestion(error.message())
             };
@@ -122,6 +127,21 @@ impl<'a> Document<'a> {
         self.error(span.map(|span| span.start), dotted(path), message)
     }
 
+    /// The file that the document was read from.
+    pub(super) fn path(&self) -> &Path {
+        self.path
+    }
+
+    /// Keeps what a person should know, if there is something.
+    pub(super) fn warn(&self, warning: Option<String>) {
+        self.warnings.borrow_mut().extend(warning);
+    }
+
+    /// What was kept.
+    pub(super) fn into_warnings(self) -> BTreeSet<String> {
+        self.warnings.into_inner()
+    }
+
     /// Refuses sections that nobody took.
     pub(super) fn finish(&self, known: &[&str]) -> Result<(), ConfigError> {
         match self.remaining.keys().next() {
@@ -149,6 +169,12 @@ impl<'a> Document<'a> {
 fn names_a_secret(key: &str) -> bool {
     let last = key.rsplit('.').next().unwrap_or(key);
     ["token", "password", "secret"].iter().any(|word| last.ends_with(word))
+}
+
+/// Keys whose values may have a password in them by mistake.
+fn names_a_url(key: &str) -> bool {
+    let last = key.rsplit('.').next().unwrap_or(key);
+    ["homeserver", "url", "authority", "graph"].iter().any(|word| last.starts_with(word))
 }
 
 /// The dotted key that a place in the text belongs to.

@@ -7,6 +7,7 @@ use serde::Deserialize;
 use url::Url;
 
 use super::document::{ConfigError, Document};
+use super::exposure::unencrypted;
 use super::secret::{Given, Secret};
 
 /// The homeserver and the account on it.
@@ -62,7 +63,7 @@ pub(super) fn read(document: &mut Document<'_>, folder: &Path) -> Result<Matrix,
         .ok_or_else(|| document.error_at(&["matrix"], "the section [matrix] is missing".into()))?;
     match raw.homeserver.scheme() {
         "https" => {}
-        "http" if raw.allow_plaintext => {}
+        "http" if raw.allow_plaintext => document.warn(unencrypted(&raw.homeserver, "the access token goes")),
         "http" => {
             return Err(document.error_at(
                 &["matrix", "homeserver"],
@@ -73,6 +74,10 @@ pub(super) fn read(document: &mut Document<'_>, folder: &Path) -> Result<Matrix,
             return Err(document
                 .error_at(&["matrix", "homeserver"], format!("expected a URL with https://, not with {other}://")));
         }
+    }
+    if !raw.homeserver.username().is_empty() || raw.homeserver.password().is_some() {
+        let message = "a name or password does not belong here: use access_token_file";
+        return Err(document.error_at(&["matrix", "homeserver"], message.into()));
     }
     if !(1..=256).contains(&raw.concurrency) {
         return Err(document.error_at(&["matrix", "concurrency"], "expected a number from 1 to 256".into()));

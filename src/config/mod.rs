@@ -1,6 +1,7 @@
 //! The configuration: TOML in, validated values out, and an error that names file, line, column and key.
 
 mod document;
+mod exposure;
 mod idp;
 mod matrix;
 mod policy;
@@ -45,6 +46,8 @@ pub struct Config {
     pub report: Report,
     /// Usernames, in lower case, and the localpart or user ID that such an account has always had.
     pub renamed_users: BTreeMap<String, RenamedUser>,
+    /// What a person should know of the configuration: secrets that others could read.
+    pub warnings: BTreeSet<String>,
 }
 
 /// The right side of an entry of `[renamed_users]`.
@@ -95,7 +98,8 @@ impl Config {
         let renamed_users =
             renamed(&renamed_users).map_err(|(key, message)| document.error_at(&["renamed_users", &key], message))?;
         document.finish(&["matrix", "idp", "policy", "room", "rooms", "report", "renamed_users"])?;
-        Ok(Self { matrix, idps, policy, room, rooms, open_rooms, report, renamed_users })
+        let warnings = document.into_warnings();
+        Ok(Self { matrix, idps, policy, room, rooms, open_rooms, report, renamed_users, warnings })
     }
 
     /// Whether a group of this name in an identity provider is one of a room that is described one by one.

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use secrecy::{ExposeSecret, SecretString};
 
 use super::document::{ConfigError, Document};
+use super::exposure::readable_by_all;
 
 /// Where a secret comes from. Nothing prints it: its `Debug` says `[REDACTED]`.
 #[derive(Debug, Clone)]
@@ -54,11 +55,15 @@ impl Given {
                 None => return Ok(None),
                 Some(value) => (key, value),
             },
-            (Some(secret), None, None) => (key, secret.expose().to_owned()),
+            (Some(secret), None, None) => {
+                document.warn(readable_by_all(document.path()));
+                (key, secret.expose().to_owned())
+            }
             (None, Some(file), None) => {
                 let path = folder.join(&file);
                 let value = std::fs::read_to_string(&path)
                     .map_err(|cause| error(&file_key, format!("{} cannot be read: {cause}", path.display())))?;
+                document.warn(readable_by_all(&path));
                 (file_key.as_str(), value)
             }
             (None, None, Some(name)) => {

@@ -110,3 +110,71 @@ proptest! {
         prop_assert_eq!(Dn::parse(&format!("cn={}", ldap3::dn_escape(value.as_str()))), Dn::parse(&format!("cn={escaped}")));
     }
 }
+
+/// One spelling of an RDN's value, character by character.
+fn spelled(value: &str, choices: &[u8]) -> String {
+    let mut text = String::new();
+    let last = value.chars().count() - 1;
+    for (at, c) in value.chars().enumerate() {
+        let must =
+            matches!(c, '"' | '+' | ',' | ';' | '<' | '>' | '\\') || (c == '#' || c == ' ') && (at == 0 || at == last);
+        let can = must || matches!(c, '=' | '#' | ' ');
+        match (choices.get(at).copied().unwrap_or(0), must, can) {
+            (0, false, _) => text.push(c),
+            (0 | 1, _, true) => text.extend(['\\', c]),
+            _ => text.extend(c.encode_utf8(&mut [0; 4]).bytes().map(|byte| format!("\\{byte:02x}"))),
+        }
+    }
+    text
+}
+
+#[test]
+fn fuzz_every_spelling_of_a_name_is_the_same_name() {
+    let part = (
+        proptest::sample::select(vec![
+            ["cn", "CN", "2.5.4.3", "commonName"],
+            ["dc", "DC", "domainComponent", "OID.0.9.2342.19200300.100.1.25"],
+        ]),
+        "[a-zA-Z0-9 ,+;<>=#\"\\\\éÜ東🙂]{1,8}",
+        (0..4_usize, proptest::collection::vec(0..3_u8, 8), any::<bool>(), any::<bool>()),
+    );
+    let name = proptest::collection::vec(part, 1..5);
+    crate::fuzz::try_all(&name, |parts| {
+        let (mut plain, mut odd, mut reference) = (Vec::new(), Vec::new(), Vec::new());
+        for (kinds, value, (kind, choices, spaced, quoted)) in &parts {
+            plain.push(format!("{}={}", kinds[0], spelled(value, &[])));
+            let spelled = if *quoted {
+                format!("\"{}\"", value.replace('\\', "\\\\").replace('"', "\\\""))
+            } else {
+                spelled(value, choices)
+            };
+            odd.push(if *spaced {
+                format!(" {} = {spelled} ", kinds[*kind])
+            } else {
+                format!("{}={spelled}", kinds[*kind])
+            });
+            let words: Vec<String> = value.split(' ').filter(|word| !word.is_empty()).map(str::to_lowercase).collect();
+            reference.push((kinds[0], words.join(" ")));
+        }
+        let (plain, odd) = (plain.join(","), odd.join(","));
+        assert_eq!(Dn::parse(&plain), Dn::parse(&odd), "{plain} and {odd}");
+        let normal = Dn::parse(&plain).unwrap_or_else(|NotADn| panic!("{plain} is no DN"));
+        assert_eq!(Dn::parse(&normal.0).as_ref(), Ok(&normal), "{plain}");
+        assert_eq!(naming_values(&plain, "cn").len(), usize::from(reference[0].0 == "cn"), "{plain}");
+        // Two names are one exactly if their parts are.
+        let shorter = parts.iter().skip(1).map(|(kinds, value, _)| format!("{}={}", kinds[0], spelled(value, &[])));
+        assert_ne!(Dn::parse(&shorter.collect::<Vec<_>>().join(",")), Ok(normal), "{plain}");
+    });
+}
+
+#[test]
+fn fuzz_reading_a_name_never_panics_and_what_is_read_is_stable() {
+    let samples =
+        ["cn=Doe\\, Alice+uid=a,ou=people,dc=example,dc=com", "cn=#0405416C696365;dc=com", "cn=\"a,b\" , dc=c"];
+    crate::fuzz::try_all(&crate::fuzz::mutated(samples.map(str::to_owned).into()), |text| {
+        let _ = (naming_values(&text, "cn"), leading_values(&text));
+        if let Ok(dn) = Dn::parse(&text) {
+            assert_eq!(Dn::parse(&dn.0), Ok(dn), "{text:?}");
+        }
+    });
+}

@@ -256,4 +256,33 @@ mod tests {
         let json = "{\"rooms\": [{\"alias\": \"#a:b\"},\n{\"alias\": \"#a:b\"}]}";
         assert_eq!(read_text("r.json", json).unwrap_err(), "r.json:2:11: two rooms have the alias #a:b");
     }
+
+    #[test]
+    fn fuzz_any_file_is_rooms_or_an_error_with_its_place() {
+        let json =
+            r##"{"rooms": [{"alias": "#ops:example.com", "id": "1", "members": ["Alice"], "moderators": ["BOB"]}]}"##;
+        for (name, sample) in [("r.toml", TOML), ("r.json", json)] {
+            let text = crate::fuzz::mutated(vec![sample.to_owned(), String::new()]);
+            crate::fuzz::try_all(&text, |text| match read_text(name, &text) {
+                Ok(snapshot) => {
+                    let names: std::collections::BTreeSet<_> =
+                        snapshot.groups.iter().map(|group| &group.name).collect();
+                    assert_eq!(names.len(), snapshot.groups.len(), "{text}");
+                    assert!(
+                        snapshot
+                            .accounts
+                            .keys()
+                            .all(|name| !name.trim().is_empty() && !name.contains(char::is_control))
+                    );
+                }
+                Err(error) => {
+                    let mut place = error.splitn(4, ':');
+                    assert_eq!(place.next(), Some(name), "{error}");
+                    for part in place.by_ref().take(2) {
+                        assert!(part.parse::<usize>().is_ok(), "{error}\n{text:?}");
+                    }
+                }
+            });
+        }
+    }
 }

@@ -289,6 +289,6 @@ impl NotManaged {
 
 fn problems(text: &mut String, indent: &str, problems: &[RoomProblem], dress: Dress) {
     for problem in problems {
-        let _ = writeln!(text, "{indent}{} {}", dress.color(AnsiColor::Red, "! problem:"), problem.message());
+        let _ = writeln!(text, "{indent}{} {}", dress.color(AnsiColor::Red, "! problem:"), harmless(problem.message()));
     }
 }

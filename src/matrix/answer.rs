@@ -121,6 +121,7 @@ mod tests {
     use matrix_sdk::ruma::api::client::uiaa::UiaaResponse;
     use matrix_sdk::ruma::api::error::{Error, FromHttpResponseError};
     use matrix_sdk::ruma::exports::http::Response;
+    use proptest::prelude::*;
 
     use super::*;
 
@@ -185,5 +186,25 @@ mod tests {
         assert_eq!(told(&failure(429, &[], untold)), None);
         assert_eq!(told(&failure(429, &[], r#"{"errcode":"M_LIMIT_EXCEEDED","retry_after_ms":-1}"#)), None);
         assert_eq!(told(&failure(429, &[], "<html>")), None);
+    }
+
+    #[test]
+    fn fuzz_what_is_said_of_an_answer_is_one_short_harmless_line() {
+        let body = prop_oneof![
+            crate::fuzz::any_json().prop_map(|json| json.to_string()),
+            crate::fuzz::mutated(vec![r#"{"errcode":"M_LIMIT_EXCEEDED","error":"slow","retry_after_ms":1500}"#.into()]),
+        ];
+        let status = proptest::sample::select(vec![400_u16, 401, 403, 404, 413, 418, 429, 500, 502, 504, 599]);
+        let retry =
+            prop_oneof![Just("7".to_owned()), Just("99999999999999999999".into()), Just("-1".into()), "[ -~]{0,30}"];
+        crate::fuzz::try_all(&(status, retry, body), |(status, retry, body)| {
+            let failure = failure(status, &[("Retry-After", &retry)], &body);
+            let text = failure.to_string();
+            assert!(!text.chars().any(crate::printable::is_harmful), "{text:?}");
+            assert!(text.starts_with("inviting @a:x to #r:x: ") && text.chars().count() < 4000, "{text}");
+            if status == 429 {
+                assert!(matches!(failure.what, What::RateLimited { .. }), "{failure:?}");
+            }
+        });
     }
 }

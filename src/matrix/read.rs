@@ -149,11 +149,8 @@ impl Reader {
         let asked = Asked::read(asked);
         let request = get_state_events::v3::Request::new(id.to_owned());
         let answer = self.wire.ask(&asked, |client| client.send(request.clone())).await?;
-        let events: Result<Vec<Value>, _> =
-            answer.room_state.iter().map(|event| serde_json::from_str(event.json().get())).collect();
-        events
-            .map_err(|error| error.to_string())
-            .and_then(|events| state::joined_room(id.to_owned(), &self.wire.me, &events))
+        let events: Vec<Value> = answer.room_state.iter().map(|event| state::event(event.json().get())).collect();
+        state::joined_room(id.to_owned(), &self.wire.me, &events)
             .map_err(|why| Failure::new(What::Unintelligible, &format!("{}: {why}", asked.text)))
     }
 

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use matrix_sdk::ruma::room_version_rules::AuthorizationRules;
 use matrix_sdk::ruma::{OwnedRoomAliasId, OwnedRoomId, OwnedUserId, RoomAliasId, RoomId, RoomVersionId, UserId};
+use serde_json::value::RawValue;
 use serde_json::{Map, Value};
 
 use crate::actual::{JoinedRoom, Member, Membership, STAMP_TYPE, Stamp};
@@ -39,6 +40,8 @@ pub(crate) fn joined_room(id: OwnedRoomId, me: &UserId, events: &[Value]) -> Res
     let text = |kind, key: &str| Some(state.get(kind, "")?.content.get(key)?.as_str()?.to_owned());
     let replaced_by =
         state.get("m.room.tombstone", "").map(|_| text("m.room.tombstone", "replacement_room").unwrap_or_default());
+    // The authorisation rules let nobody else write under this key; a homeserver that did would be believed otherwise.
+    let mark = state.get(STAMP_TYPE, me.as_str()).filter(|event| sender(event.whole).as_deref() == Some(me));
     Ok(JoinedRoom {
         id,
         version,
@@ -56,11 +59,31 @@ pub(crate) fn joined_room(id: OwnedRoomId, me: &UserId, events: &[Value]) -> Res
         in_directory: None,
         encrypted: text("m.room.encryption", "algorithm").is_some(),
         replaced_by,
-        orphaned_since: state.get(STAMP_TYPE, me.as_str()).and_then(orphaned_since),
-        stamp: state.get(STAMP_TYPE, me.as_str()).and_then(|event| stamp(event.content)),
-        released: state.get(STAMP_TYPE, me.as_str()).is_some_and(|event| event.content.is_empty()),
+        orphaned_since: mark.and_then(orphaned_since),
+        stamp: mark.and_then(|event| stamp(event.content)),
+        released: mark.is_some_and(|event| event.content.is_empty()),
         members,
     })
+}
+
+/// A state event as the homeserver sent it, without those parts that are nested too deeply, or have numbers too large,
+/// to be read: any member can put such things into their own membership event, and is not to make the room unreadable.
+pub(crate) fn event(text: &str) -> Value {
+    serde_json::from_str(text).unwrap_or_else(|_| Value::Object(readable_parts(text, 1)))
+}
+
+/// The members of an object that can be read, and of those that cannot be, their own, `depth` levels down.
+fn readable_parts(text: &str, depth: usize) -> Object {
+    let parts: BTreeMap<String, &RawValue> = serde_json::from_str(text).unwrap_or_default();
+    let mut readable = Object::new();
+    for (key, part) in parts {
+        match serde_json::from_str(part.get()) {
+            Ok(value) => _ = readable.insert(key, value),
+            Err(_) if depth > 0 => _ = readable.insert(key, Value::Object(readable_parts(part.get(), depth - 1))),
+            Err(_) => {}
+        }
+    }
+    readable
 }
 
 /// The mark of `inviter`, if this is one.
@@ -190,6 +213,7 @@ fn creators(
 #[cfg(test)]
 mod tests {
     use matrix_sdk::ruma::{room_id, user_id};
+    use proptest::prelude::*;
     use serde_json::json;
 
     use super::*;
@@ -198,6 +222,12 @@ mod tests {
     #[expect(clippy::needless_pass_by_value, reason = "`json!` at each call")]
     fn event(kind: &str, key: &str, content: Value) -> Value {
         json!({ "type": kind, "state_key": key, "sender": "@founder:x", "origin_server_ts": 7, "content": content })
+    }
+
+    fn mark(content: Value) -> Value {
+        let mut mark = event(STAMP_TYPE, "@me:x", content);
+        mark["sender"] = json!("@me:x");
+        mark
     }
 
     fn read_with(create: Value, more: &[Value]) -> Result<JoinedRoom, String> {
@@ -221,7 +251,7 @@ mod tests {
             event("m.room.history_visibility", "", json!({ "history_visibility": "shared" })),
             event("m.room.encryption", "", json!({ "algorithm": "m.megolm.v1.aes-sha2" })),
             event("m.room.tombstone", "", json!({ "replacement_room": "!new:x" })),
-            event(STAMP_TYPE, "@me:x", stamp.clone()),
+            mark(stamp.clone()),
             event(STAMP_TYPE, "@other:x", json!({ "groups": [] })),
         ]);
         assert_eq!(room.version, RoomVersionId::V11);
@@ -238,9 +268,9 @@ mod tests {
     #[test]
     fn an_empty_mark_is_none_and_tells_that_the_room_was_managed() {
         assert!(!read(&[]).released);
-        let room = read(&[event(STAMP_TYPE, "@me:x", json!({}))]);
+        let room = read(&[mark(json!({}))]);
         assert_eq!((room.stamp, room.released), (None, true));
-        let marked = read(&[event(STAMP_TYPE, "@me:x", json!({ "groups": [] }))]);
+        let marked = read(&[mark(json!({ "groups": [] }))]);
         assert_eq!((marked.stamp, marked.released), (Some(crate::actual::Stamp::default()), false));
     }
 
@@ -304,7 +334,8 @@ mod tests {
             event("m.room.member", "no user", json!({ "membership": "join" })),
             event("m.room.member", "@a:x", json!({ "membership": 1 })),
             event("m.room.member", "@b:x", json!({ "membership": "admin" })),
-            event(STAMP_TYPE, "@me:x", json!({ "groups": 1 })),
+            mark(json!({ "groups": 1 })),
+            event(STAMP_TYPE, "@me:x", json!({ "groups": [] })), // not of @me:x
             event(STAMP_TYPE, "", json!({ "groups": [] })),
             event("m.room.tombstone", "elsewhere", json!({})),
         ]);
@@ -314,10 +345,104 @@ mod tests {
     }
 
     #[test]
+    fn what_cannot_be_read_is_left_out_and_the_rest_of_the_event_is_not() {
+        let deep = format!("{}1{}", "[".repeat(500), "]".repeat(500));
+        let member = format!(
+            r#"{{"type":"m.room.member","state_key":"@a:x","sender":"@a:x","origin_server_ts":1,"unsigned":{deep},
+                "content":{{"membership":"join","x":{deep},"y":1e999}}}}"#
+        );
+        let expected = json!({ "type": "m.room.member", "state_key": "@a:x", "sender": "@a:x", "origin_server_ts": 1,
+                               "unsigned": {}, "content": { "membership": "join" } });
+        assert_eq!(super::event(&member), expected);
+        for broken in ["", "[]", "{", "null", "1e999", &deep] {
+            assert!(joined_room(room_id!("!r:x").to_owned(), user_id!("@me:x"), &[super::event(broken)]).is_err());
+        }
+    }
+
+    #[test]
     fn odd_times_and_senders_of_memberships_do_not_matter() {
         let mut event = event("m.room.member", "@a:x", json!({ "membership": "leave" }));
         (event["origin_server_ts"], event["sender"]) = (json!("now"), json!(7));
         let expected = Member { membership: Membership::Leave, sender: user_id!("@a:x").to_owned(), since: 0 };
         assert_eq!(read(&[event]).members.get(user_id!("@a:x")), Some(&expected));
+    }
+
+    #[test]
+    fn fuzz_any_state_is_a_room_that_we_are_in_or_an_error() {
+        let kind = proptest::sample::select(vec![
+            "m.room.create",
+            "m.room.member",
+            "m.room.power_levels",
+            "m.room.name",
+            "m.room.canonical_alias",
+            "m.room.tombstone",
+            "m.room.join_rules",
+            "m.room.history_visibility",
+            "m.space.child",
+            "m.space.parent",
+            STAMP_TYPE,
+            "org.example",
+        ]);
+        let key = prop_oneof![
+            Just(String::new()),
+            Just("@me:x".into()),
+            Just("@a:x".into()),
+            Just("!r:x".into()),
+            crate::fuzz::nasty()
+        ];
+        let sender = prop_oneof![Just(json!("@me:x")), Just(json!("@a:x")), crate::fuzz::any_json()];
+        let event = (kind, key, sender, crate::fuzz::any_json(), crate::fuzz::any_json())
+            .prop_map(|(kind, key, sender, ts, content)| {
+                json!({ "type": kind, "state_key": key, "sender": sender, "origin_server_ts": ts, "content": content })
+            });
+        let event = prop_oneof![9 => event, 1 => crate::fuzz::any_json()];
+        let version = proptest::sample::select(vec!["1", "5", "9", "11", "12"]);
+        crate::fuzz::try_all(
+            &(version, any::<bool>(), proptest::collection::vec(event, 0..12)),
+            |(version, sound, mut events)| {
+                if sound {
+                    events.push(self::event(
+                        "m.room.create",
+                        "",
+                        json!({ "room_version": version, "creator": "@a:x" }),
+                    ));
+                    events.push(self::event("m.room.member", "@me:x", json!({ "membership": "join" })));
+                }
+                let me = user_id!("@me:x");
+                let read = joined_room(room_id!("!r:x").to_owned(), me, &events);
+                let Ok(room) = read else { return };
+                assert_eq!(room.membership(me), Membership::Join);
+                assert!(!(room.stamp.is_some() && room.released));
+                // What was read is what a homeserver's text says, too.
+                let texts: Vec<Value> = events.iter().map(|event| super::event(&event.to_string())).collect();
+                assert_eq!(joined_room(room_id!("!r:x").to_owned(), me, &texts), Ok(room));
+            },
+        );
+    }
+
+    #[test]
+    fn fuzz_any_text_of_an_event_is_read_as_far_as_it_can_be() {
+        let samples = [
+            r#"{"type":"m.room.member","state_key":"@a:x","sender":"@a:x","content":{"membership":"join","x":[[[[]]]],"y":1e5}}"#,
+            r#"{"type":"m.room.power_levels","state_key":"","content":{"users":{"@a:x":50},"z":{"a":{"b":[]}}}}"#,
+        ];
+        crate::fuzz::try_all(&crate::fuzz::mutated(samples.map(str::to_owned).into()), |text| {
+            let read = super::event(&text);
+            match serde_json::from_str::<Value>(&text) {
+                Ok(whole) => assert_eq!(read, whole),
+                Err(_) => assert!(read.is_object()),
+            }
+        });
+    }
+
+    #[test]
+    fn fuzz_a_mark_is_what_was_written_or_none() {
+        crate::fuzz::try_all(&crate::fuzz::any_json(), |content| {
+            let Some(object) = content.as_object() else { return };
+            if let Some(stamp) = stamp(object) {
+                let again = serde_json::to_value(&stamp).unwrap();
+                assert_eq!(super::stamp(again.as_object().unwrap()), Some(stamp));
+            }
+        });
     }
 }

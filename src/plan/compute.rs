@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use matrix_sdk::ruma::{OwnedRoomAliasId, OwnedUserId, UserId};
 use wildmatch::WildMatch;
 
+use super::dangers::danger;
 use super::find::{Found, find};
 use super::orphans::{Orphans, orphans};
 use super::spaces::is_tolerated;
@@ -249,10 +250,11 @@ impl<'a> RoomPlanner<'a> {
     pub(super) fn power_levels(&mut self, room: &JoinedRoom) {
         let users = self.level_changes(room);
         let permissions = if self.is_on_own_server() { self.permission_changes(room) } else { Vec::new() };
+        let patch = permissions.iter().map(|change| (change.key.clone(), change.to)).collect();
+        self.plan.warnings.extend(danger(&room.power, &patch));
         if (users.is_empty() && permissions.is_empty()) || !self.may_send(room, "m.room.power_levels") {
             return;
         }
-        let patch = permissions.iter().map(|change| (change.key.clone(), change.to)).collect();
         let content = room.power.patched(&patch, &level_patch(&users));
         self.plan.changes.push(Change::PowerLevels(PowerLevelsChange { content, users, permissions }));
     }

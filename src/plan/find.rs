@@ -88,6 +88,12 @@ pub(super) fn find<'a>(
     let replaced_marked = |id: &OwnedRoomId| {
         joined(actual).find(|old| old.replaced_by.as_deref() == Some(id.as_str()) && is_marked_for(old, wanted))
     };
+    // Who may change the aliases of a room may also make one lead to a room of their own.
+    let managed_elsewhere = |id: &OwnedRoomId| joined(actual).find(|room| room.id != *id && is_of_group(room, wanted));
+    let moved = |id: &'a OwnedRoomId| {
+        let managed = managed_elsewhere(id).map_or_else(|| id.clone(), |room| room.id.clone());
+        Found::Problem(Some(id), Problem::AliasMoved(managed))
+    };
     match room {
         ActualRoom::Missing => match joined(actual).find(|room| is_of_group(room, wanted)) {
             Some(room) if alias.server_name() == actual.me.server_name() => {
@@ -97,6 +103,7 @@ pub(super) fn find<'a>(
         },
         ActualRoom::Unreadable(reason) => Found::Problem(None, Problem::Unreadable(reason.clone())),
         ActualRoom::Outside(room) => Found::Problem(Some(room), Problem::Outside(room.clone())),
+        ActualRoom::Invited(room) if managed_elsewhere(room).is_some() => moved(room),
         ActualRoom::Invited(room) => Found::Invited { room, is_marked: replaced_marked(room).is_some() },
         ActualRoom::Joined(room) => {
             if let Some(next) = &room.replaced_by {
@@ -107,6 +114,9 @@ pub(super) fn find<'a>(
             });
             if is_of_another {
                 return Found::Problem(Some(&room.id), Problem::AliasTaken(room.id.clone()));
+            }
+            if room.stamp.is_none() && managed_elsewhere(&room.id).is_some() {
+                return moved(&room.id);
             }
             let inherits_mark = || replaced_marked(&room.id).is_some_and(|old| room.replaces.as_ref() == Some(&old.id));
             let is_marked = room.stamp.is_some() || inherits_mark();

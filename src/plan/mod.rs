@@ -3,6 +3,7 @@
 
 mod compute;
 mod creation;
+mod dangers;
 mod digest;
 mod estimate;
 mod find;
@@ -352,6 +353,8 @@ pub enum Problem {
     },
     /// The alias leads to a room that stands for another group, which is to have another alias.
     AliasTaken(OwnedRoomId),
+    /// The alias leads to a room without the mark, and this one, which is in use, bears that of the same groups.
+    AliasMoved(OwnedRoomId),
     /// The space that the room is to be in is not there, or `inviter` is not in it.
     NoSpace(OwnedRoomAliasId),
     /// The room's version has no restricted join rule.

@@ -153,6 +153,13 @@ impl fmt::Display for Problem {
                 "the alias leads to {room}, which stands for another group: it gets free when that room has its own alias \
                  and renamed_rooms = \"drop_alias\" is set, or when you take it away there"
             ),
+            Self::AliasMoved(room) => write!(
+                f,
+                "somebody moved the alias away from {}, the room that inviter manages for this group: take the alias away \
+                 where it leads now, and the next run gives it back; or, if the move was meant, have inviter leave that \
+                 room (inviter unmanage, under another alias of it)",
+                harmless(room.as_str())
+            ),
             Self::NoSpace(space) => write!(
                 f,
                 "the space {} does not exist, or inviter is not in it: create it (type = \"space\"), or have inviter \

@@ -88,7 +88,7 @@ fn refused(plan: &Plan, refusals: &[Refusal], dress: Dress) -> String {
     let what = if stopped { "The guard stopped this run:" } else { "The guard refused to remove or demote anybody:" };
     let mut text = format!("{}\n", dress.color(AnsiColor::Red, what));
     for refusal in refusals {
-        let _ = writeln!(text, "  {refusal}");
+        let _ = writeln!(text, "  {}", harmless(&refusal.to_string()));
     }
     if let Some(kicks) = allowance(plan, refusals) {
         let _ = writeln!(
@@ -134,9 +134,9 @@ fn section(
                 '-' => AnsiColor::Red,
                 _ => AnsiColor::Cyan,
             };
-            let what = dress.color(color, &format!("{} {}", line.mark, line.what));
+            let what = dress.color(color, &format!("{} {}", line.mark, harmless(&line.what)));
             let _ = match line.why {
-                Some(why) => writeln!(text, "  {what}  ({why})"),
+                Some(why) => writeln!(text, "  {what}  ({})", harmless(&why)),
                 None => writeln!(text, "  {what}"),
             };
         }
@@ -144,11 +144,11 @@ fn section(
     for withheld in &room.withheld {
         for (what, why) in held_lines(&withheld.change) {
             let reason = why.map_or_else(String::new, |why| format!("{why}; "));
-            let _ = writeln!(text, "  . withheld: {what}  ({reason}{})", withheld.why);
+            let _ = writeln!(text, "  . {}", harmless(&format!("withheld: {what}  ({reason}{})", withheld.why)));
         }
     }
     for problem in &room.problems {
-        let _ = writeln!(text, "  {} {problem}", dress.color(AnsiColor::Red, "! problem:"));
+        let _ = writeln!(text, "  {} {}", dress.color(AnsiColor::Red, "! problem:"), harmless(&problem.to_string()));
     }
     for warning in &room.warnings {
         let _ = writeln!(text, "  {} {}", dress.color(AnsiColor::Yellow, "! warning:"), harmless(warning));
@@ -386,6 +386,7 @@ pub fn report(plan: &Plan, report: &Report, dress: Dress) -> String {
                 }
             };
             let what = show::brief(change);
+            let what = harmless(&what);
             let alias = harmless(room.alias.as_str());
             let _ = writeln!(text, "{} {alias}: {what}: {}", dress.color(color, word), harmless(reason));
         }

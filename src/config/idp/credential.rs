@@ -6,6 +6,7 @@ use serde::Deserialize;
 
 use super::entra::{RawEntra, is_object_id, not_an_id};
 use crate::config::document::{ConfigError, Document};
+use crate::config::exposure::readable_by_all;
 use crate::config::secret::{Given, Secret};
 
 /// How to sign in.
@@ -105,7 +106,10 @@ pub(super) fn read(
             }
         },
         RawCredential::ClientCertificate => match &raw.client_certificate_file {
-            Some(file) => Credential::ClientCertificate { client_id: client_id()?, file: folder.join(file) },
+            Some(file) => {
+                document.warn(readable_by_all(&folder.join(file)));
+                Credential::ClientCertificate { client_id: client_id()?, file: folder.join(file) }
+            }
             None => return error("client_certificate_file", "the PEM file with certificate and key is missing"),
         },
         RawCredential::WorkloadIdentity => Credential::WorkloadIdentity { client_id: optional_client_id()? },

@@ -10,6 +10,7 @@ use url::Url;
 
 use super::{Idp, IdpKind};
 use crate::config::document::{ConfigError, Document};
+use crate::config::exposure::{readable_by_all, unencrypted};
 use crate::config::policy::duration;
 use crate::config::secret::{Given, Secret};
 use crate::naming::{Convention, InvalidNames};
@@ -202,8 +203,18 @@ pub(super) fn idp(document: &Document<'_>, folder: &Path, at: &str, raw: RawLdap
             return error(key, message);
         }
     }
+    for url in raw.url.iter().filter(|url| url.scheme() == "ldap" && !raw.starttls) {
+        document.warn(unencrypted(url, "passwords and answers go"));
+    }
+    if let Some(srv) = srv.as_ref().filter(|srv| !srv.ldaps && !raw.starttls) {
+        let url = Url::parse(&format!("ldap://{}", srv.domain)).ok();
+        document.warn(url.and_then(|url| unencrypted(&url, "passwords and answers go")));
+    }
     let client_certificate = match (raw.client_certificate_file, raw.client_key_file) {
-        (Some(certificate), Some(key)) => Some((folder.join(certificate), folder.join(key))),
+        (Some(certificate), Some(key)) => {
+            document.warn(readable_by_all(&folder.join(&key)));
+            Some((folder.join(certificate), folder.join(key)))
+        }
         (None, None) => None,
         (Some(_), None) => return error("client_certificate_file", "its key is missing: give client_key_file"),
         (None, Some(_)) => return error("client_key_file", "its certificate is missing: give client_certificate_file"),

@@ -243,11 +243,11 @@ fn seconds(text: &str) -> Option<Duration> {
     text.trim().parse().ok().map(Duration::from_secs)
 }
 
-fn read_page(body: Value) -> Result<Page, EntraProblem> {
+pub(super) fn read_page(body: Value) -> Result<Page, EntraProblem> {
     serde_json::from_value(body).map_err(|error| EntraProblem::Unintelligible(line(&error.to_string())))
 }
 
-fn refused(status: u16, body: &Value) -> Refused {
+pub(super) fn refused(status: u16, body: &Value) -> Refused {
     let text = |value: &Value| value.as_str().map(str::to_owned);
     let error = body.get("error").unwrap_or(&Value::Null);
     let field = |name| error.get(name).and_then(text);

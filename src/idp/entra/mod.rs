@@ -96,3 +96,6 @@ fn snapshot(rooms: Rooms, answers: Vec<Answer>, people: People<'_>) -> Snapshot 
     let accounts = people.finish(&mut notices);
     Snapshot { accounts, groups, other_groups: rooms.others, more_groups: rooms.more, notices }
 }
+
+#[cfg(test)]
+mod tests;

@@ -140,6 +140,8 @@ fn username(entry: &Entry, attribute: &str) -> Result<String, String> {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     /// 2026-01-01.
@@ -235,5 +237,47 @@ mod tests {
     fn an_account_without_username_is_unclear() {
         assert_eq!(name("cn=x", &[]).unwrap_err(), "has no uid that can be read");
         assert_eq!(name("cn=x", &[" "]).unwrap_err(), "has a uid that is empty or no text");
+    }
+
+    #[test]
+    fn fuzz_what_an_entry_says_of_its_person_never_panics() {
+        let value = prop_oneof![
+            crate::fuzz::mutated(vec![
+                "20260101000001Z".into(),
+                "133000000000000000".into(),
+                "512".into(),
+                "TRUE".into()
+            ]),
+            "[0-9]{14}Z?",
+        ];
+        let attributes = proptest::collection::vec((0..8_usize, proptest::collection::vec(value, 1..3)), 0..5);
+        crate::fuzz::try_all(&attributes, |attributes| {
+            let attributes: Vec<_> = attributes
+                .iter()
+                .map(|(at, values)| {
+                    (LOCKS.get(*at).copied().unwrap_or("uid"), values.iter().map(String::as_str).collect())
+                })
+                .collect::<Vec<(&str, Vec<&str>)>>();
+            let attributes: Vec<_> = attributes.iter().map(|(name, values)| (*name, values.as_slice())).collect();
+            let entry = Entry::new("uid=a,dc=b", &attributes);
+            for lockout in [Lockout::Hold, Lockout::LeaveOut] {
+                let standing = lock(&entry, lockout, now());
+                assert!(standing != Ok(Some(Standing::LockedOut)) || lockout == Lockout::Hold);
+            }
+            if let Ok(name) = username(&entry, "uid") {
+                assert!(!name.trim().is_empty());
+            }
+        });
+    }
+
+    #[test]
+    fn fuzz_a_time_is_the_one_that_is_written() {
+        crate::fuzz::try_all(&(0..253_402_300_799_u64), |time| {
+            let text =
+                humantime::format_rfc3339_seconds(SystemTime::UNIX_EPOCH + Duration::from_secs(time)).to_string();
+            let digits: String = text.chars().filter(char::is_ascii_digit).collect();
+            assert_eq!(seconds(&digits), Some(time), "{text}");
+        });
+        crate::fuzz::try_all(&"[0-9é:-]{13,15}", |text| _ = seconds(&text));
     }
 }

@@ -213,10 +213,39 @@ mod tests {
         leaf.prop_recursive(5, 40, 4, |inner| proptest::collection::vec(inner, 0..4).prop_map(sequence))
     }
 
-    proptest! {
-        #[test]
-        fn decoding_never_panics(tag in tags()) {
-            let _ = Entry::decode(tag);
-        }
+    #[test]
+    fn fuzz_decoding_never_panics() {
+        crate::fuzz::try_all(&tags(), |tag| _ = Entry::decode(tag));
+    }
+
+    #[test]
+    fn fuzz_a_range_is_one_that_holds_as_many_values_as_it_says() {
+        let bounds = proptest::sample::select(vec![
+            "0",
+            "1",
+            "2",
+            "3",
+            "4",
+            "*",
+            "",
+            "-1",
+            "+1",
+            "1499",
+            "18446744073709551615",
+            "x",
+        ]);
+        let name =
+            (proptest::sample::select(vec!["member", "MEMBER", "member;binary", "memberOf"]), bounds.clone(), bounds)
+                .prop_map(|(name, first, last)| format!("{name};range={first}-{last}"));
+        let attribute = (name, proptest::collection::vec(proptest::collection::vec(any::<u8>(), 0..4), 0..5));
+        crate::fuzz::try_all(&proptest::collection::vec(attribute, 0..4), |attributes| {
+            let attributes = attributes.into_iter().map(|(name, values)| (name.to_ascii_lowercase(), values)).collect();
+            let mut entry = Entry { dn: "cn=a".into(), attributes };
+            let Some(range) = entry.range("member") else { return };
+            assert!(entry.is_cut("member"));
+            assert!(range.last.is_none_or(|last| last - range.first + 1 == range.values.len()), "{range:?}");
+            entry.fill("member", range.values.into_iter().collect());
+            assert!(!entry.is_cut("member"));
+        });
     }
 }

@@ -219,10 +219,20 @@ mod tests {
         assert!(next_cookie(&control(Some(b"\x30\x7f".to_vec()))).is_err());
     }
 
-    proptest! {
-        #[test]
-        fn reading_the_page_control_never_panics(value in proptest::collection::vec(any::<u8>(), 0..40)) {
-            let _ = next_cookie(&control(Some(value)));
-        }
+    #[test]
+    fn fuzz_a_page_control_is_an_error_or_the_cookie_in_it() {
+        let start = proptest::sample::select(vec![
+            vec![],
+            vec![0x30, 7, 2, 1],
+            vec![0x30, 0x84, 0xff],
+            vec![0x30, 8, 2, 1, 0, 4],
+        ]);
+        let value =
+            (start, proptest::collection::vec(any::<u8>(), 0..40)).prop_map(|(start, rest)| [start, rest].concat());
+        crate::fuzz::try_all(&value, |value| {
+            if let Ok(cookie) = next_cookie(&control(Some(value.clone()))) {
+                assert!(cookie.is_empty() || value.windows(cookie.len()).any(|part| part == cookie), "{value:?}");
+            }
+        });
     }
 }

@@ -16,7 +16,22 @@ pub(super) fn primary_group(own: &[u8], primary_group_id: &str) -> Option<Vec<u8
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
+
+    #[test]
+    fn fuzz_what_is_a_sid_keeps_its_length_and_its_domain() {
+        let bytes = (0..6_u8, proptest::collection::vec(any::<u8>(), 0..32))
+            .prop_map(|(count, rest)| [vec![1, count], rest].concat());
+        crate::fuzz::try_all(&(bytes, crate::fuzz::nasty()), |(own, text)| {
+            let _ = primary_group(&own, &text);
+            if let Some(group) = primary_group(&own, "513") {
+                assert_eq!((group.len(), &group[..own.len() - 4]), (own.len(), &own[..own.len() - 4]));
+                assert_eq!(own.len(), 8 + 4 * usize::from(own[1]));
+            }
+        });
+    }
 
     #[test]
     fn the_primary_group_is_in_the_domain_of_its_member() {

@@ -32,6 +32,8 @@ pub struct Manners {
     pub shifts: usize,
     /// The result of each search below a base with this in it, and how many entries come before it.
     pub result: Option<(&'static str, u8, usize)>,
+    /// What it says about each result that is no success (`diagnosticMessage`).
+    pub says: &'static str,
     /// Whether the connection ends before that result.
     pub hangs_up: bool,
 }
@@ -179,7 +181,7 @@ impl State {
             code = result;
             stays = !self.manners.hangs_up;
         }
-        operations.push(result(0x65, code));
+        operations.push(result_saying(0x65, code, self.manners.says));
         let answer = match (page, self.manners.page) {
             (Some(_), Some(_)) => {
                 let cookie = if end < all { end.to_string() } else { String::new() };
@@ -232,7 +234,11 @@ fn attribute(name: &str, values: &[Vec<u8>]) -> Vec<u8> {
 }
 
 fn result(operation: u8, code: u8) -> Vec<u8> {
-    tag(operation, &[tag(10, &[code]), tag(4, b""), tag(4, b"")].concat())
+    result_saying(operation, code, "")
+}
+
+fn result_saying(operation: u8, code: u8, says: &str) -> Vec<u8> {
+    tag(operation, &[tag(10, &[code]), tag(4, b""), tag(4, says.as_bytes())].concat())
 }
 
 /// BER with a length of up to four bytes.

@@ -3,7 +3,7 @@
 use std::{
     env, fmt, fs,
     io::Read,
-    os::unix::process::ExitStatusExt as _,
+    os::unix::{fs::PermissionsExt as _, process::ExitStatusExt as _},
     path::{Path, PathBuf},
     process::{Child, Command, Stdio},
     sync::{Arc, Mutex, PoisonError},
@@ -26,6 +26,8 @@ impl Inviter {
     /// Writes the configuration into a folder of its own, which is also the working folder.
     pub fn new(config: &str) -> Self {
         let folder = tempfile::tempdir().expect("the temporary folder is writable");
+        // What is readable by all would be warned of in each run.
+        fs::set_permissions(folder.path(), fs::Permissions::from_mode(0o700)).expect("the folder is ours");
         fs::write(folder.path().join("inviter.toml"), config).expect("the folder is writable");
         Self { folder, binary: binary(), environment: Vec::new(), timeout: Duration::from_mins(2) }
     }

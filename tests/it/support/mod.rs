@@ -7,6 +7,8 @@ pub mod account;
 pub mod double;
 pub mod ds389;
 pub mod federation;
+#[path = "../../../src/fuzz.rs"]
+pub(crate) mod fuzz;
 pub mod graph;
 pub mod installed;
 pub mod inviter;
