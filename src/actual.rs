@@ -44,6 +44,18 @@ pub struct Actual {
     pub others: BTreeMap<OwnedRoomId, JoinedRoom>,
 }
 
+impl Actual {
+    /// Says that not all other rooms could be read: a room that seems to be missing may be one of them under another
+    /// alias, of which no second one must be made.
+    pub fn lose_missing(&mut self, why: &str) {
+        for room in self.rooms.values_mut().filter(|room| **room == ActualRoom::Missing) {
+            *room = ActualRoom::Unreadable(format!(
+                "whether the room exists under another alias is not known, so it is not created: {why}"
+            ));
+        }
+    }
+}
+
 /// What an alias leads to.
 #[derive(Debug, Clone, PartialEq)]
 pub enum ActualRoom {

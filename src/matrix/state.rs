@@ -62,6 +62,12 @@ pub(crate) fn joined_room(id: OwnedRoomId, me: &UserId, events: &[Value]) -> Res
     })
 }
 
+/// Whether a room that cannot be read may be one that bears the mark: it does, or this is not the state of a room.
+pub(crate) fn may_be_marked(me: &UserId, events: &[Value]) -> bool {
+    let state = State::of(events);
+    state.get("m.room.create", "").is_none() || state.get(STAMP_TYPE, me.as_str()).is_some()
+}
+
 /// The mark of `inviter`, if this is one.
 pub(crate) fn stamp(content: &Object) -> Option<Stamp> {
     serde_json::from_value(Value::Object(content.clone())).ok()

@@ -13,6 +13,7 @@
 
 mod config;
 mod entra;
+mod faults;
 mod federation;
 mod file_idp;
 mod import;

@@ -9,6 +9,7 @@ pub mod ds389;
 pub mod federation;
 pub mod graph;
 pub mod inviter;
+pub mod odd;
 pub mod recorder;
 pub mod samba;
 pub mod slapd;

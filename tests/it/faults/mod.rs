@@ -1,0 +1,8 @@
+//! Servers that fail in every way at every request, between the real program and real servers.
+
+
+
+mod kinds;
+mod reads;
+mod world;
+mod writes;
