@@ -90,6 +90,8 @@ pub struct JoinedRoom {
     pub topic: Option<String>,
     /// `alias` of `m.room.canonical_alias`.
     pub canonical_alias: Option<OwnedRoomAliasId>,
+    /// Whether the account of `inviter` was the last to set the main alias, and nobody has chosen another since.
+    pub alias_is_own: bool,
     /// `alt_aliases` of `m.room.canonical_alias`.
     pub alt_aliases: BTreeSet<OwnedRoomAliasId>,
     /// Whether the room is a space (`type` of `m.room.create`).

@@ -31,12 +31,12 @@ impl Writer {
                 _ => return Err(failure.into()),
             }
         }
-        let content = json!({ "alias": change.to, "alt_aliases": change.others });
-        self.put(place, "m.room.canonical_alias", "", content, "setting the main alias of").await?;
+        // Before the main alias, by which a later run sees whether this was finished.
         if let Some(old) = change.from.as_ref().filter(|_| change.drop) {
             self.drop_alias(old).await?;
         }
-        Ok(Done::Applied)
+        let content = json!({ "alias": change.to, "alt_aliases": change.others });
+        self.put(place, "m.room.canonical_alias", "", content, "setting the main alias of").await
     }
 
     async fn drop_alias(&self, alias: &RoomAliasId) -> Result<(), WriteError> {
