@@ -146,7 +146,8 @@ async fn execute(
 /// Overwrites each occurrence of a secret: some error pages repeat the request, with its headers.
 fn blot_out(secret: &[u8], text: &mut [u8]) {
     let mut from = 0;
-    while let Some(at) = text.get(from..).and_then(|rest| rest.windows(secret.len().max(1)).position(|it| it == secret)) {
+    while let Some(at) = text.get(from..).and_then(|rest| rest.windows(secret.len().max(1)).position(|it| it == secret))
+    {
         let (start, end) = (from + at, from + at + secret.len());
         if let Some(found) = text.get_mut(start..end) {
             found.fill(b'*');

@@ -141,7 +141,9 @@ impl Reader {
                 match events {
                     Ok(events) => Ok(match state::joined_room(id.clone(), &self.wire.me, &events) {
                         Ok(room) => Other::Read(id, Box::new(room)),
-                        Err(why) if state::may_be_marked(&self.wire.me, &events) => Other::Gap(format!("{asked}: {why}")),
+                        Err(why) if state::may_be_marked(&self.wire.me, &events) => {
+                            Other::Gap(format!("{asked}: {why}"))
+                        }
                         Err(why) => Other::Odd(format!("{asked}: {why}")),
                     }),
                     Err(failure) if failure.ends_the_run() => Err(failure),

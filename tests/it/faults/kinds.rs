@@ -6,7 +6,7 @@ use crate::support::odd::Odd;
 use crate::support::recorder::Action;
 
 /// How long one request may take in these tests, so that a slow answer is over soon.
-pub const TIMEOUT: &str = "3s";
+pub const TIMEOUT: &str = "8s";
 /// What the program waits in all for a rate limit in these tests.
 pub const PATIENCE: &str = "1s";
 
@@ -46,7 +46,8 @@ pub struct Fault {
 const SLOW: Duration = Duration::from_millis(400);
 const HTML: &str = "<html><head><title>Bad gateway</title></head><body><hr>nginx</body></html>";
 const HALF: &str = r#"{"room_id":"!half:inviter.test","event_id":"$half","user_id":"@half:inviter.test""#;
-const WRONG: &str = r#"{"room_id":7,"event_id":[],"user_id":{},"joined_rooms":"x","versions":5,"visibility":[],"capabilities":"no"}"#;
+const WRONG: &str =
+    r#"{"room_id":7,"event_id":[],"user_id":{},"joined_rooms":"x","versions":5,"visibility":[],"capabilities":"no"}"#;
 
 /// Every kind of fault. `elsewhere` is an address that must never be asked, `token` a secret that error pages repeat.
 pub fn all(elsewhere: &str, token: &str) -> Vec<Fault> {
@@ -91,7 +92,12 @@ pub fn all(elsewhere: &str, token: &str) -> Vec<Fault> {
         fault("429 of a proxy", Means::Wait, limits, answer(429, &page)),
         fault("429, wait 1e18 s", Means::Wait, limits, with(429, "Retry-After", "1000000000000000000", limit)),
         fault("429, wait 1e30 s", Means::Wait, limits, with(429, "Retry-After", "1e30", limit)),
-        fault("429, wait until 2200", Means::Wait, limits, with(429, "Retry-After", "Wed, 01 Jan 2200 00:00:00 GMT", limit)),
+        fault(
+            "429, wait until 2200",
+            Means::Wait,
+            limits,
+            with(429, "Retry-After", "Wed, 01 Jan 2200 00:00:00 GMT", limit),
+        ),
         fault("429, wait -5 s", Means::Wait, limits, with(429, "Retry-After", "-5", limit)),
         fault("429, wait for garbage", Means::Wait, limits, with(429, "Retry-After", "soon\u{7f}", limit)),
         fault("429, wait 1e18 ms", Means::Wait, limits, answer(429, &limit_of("1000000000000000000"))),

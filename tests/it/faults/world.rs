@@ -13,9 +13,8 @@ use crate::support::recorder::{Action, Recorded};
 use crate::sync::scene::{Scene, run};
 
 /// What is to be done in each room: the room's name is that of the change.
-pub const ROOMS: [&str; 12] = [
-    "calm", "fresh", "history", "invite", "join", "kick", "levels", "linked", "listed", "mark", "moved", "name",
-];
+pub const ROOMS: [&str; 12] =
+    ["calm", "fresh", "history", "invite", "join", "kick", "levels", "linked", "listed", "mark", "moved", "name"];
 /// Rooms that are there for the others.
 const SPACE: &str = "space";
 const REPORTS: &str = "reports";
@@ -236,12 +235,5 @@ impl World {
             expect(kind, content[field].clone(), wanted);
         }
         wrongs
-    }
-
-    /// How many reports there are.
-    pub async fn reports(&self) -> usize {
-        let path = format!("/_matrix/client/v3/rooms/{}/messages?dir=b&limit=100", encode(&self.ids[REPORTS]));
-        let page = self.scene.me.ok("GET", &path, None).await;
-        page["chunk"].as_array().unwrap().iter().filter(|event| event["content"]["msgtype"] == "m.notice").count()
     }
 }

@@ -130,8 +130,7 @@ async fn alone(world: &World, fault: &Fault, kind: &'static (&str, &str, &str)) 
 /// A fault at the report of a run.
 async fn report(world: &World, fault: &Fault) -> BTreeSet<String> {
     let calm = world.scene.alias("calm");
-    let (hit, outcome) =
-        world.run_with(fault, &["--room", &calm], |request| request.path.contains(REPORT)).await;
+    let (hit, outcome) = world.run_with(fault, &["--room", &calm], |request| request.path.contains(REPORT)).await;
     let told = outcome.stderr.contains("the report was not sent to") && outcome.stderr.contains(fault.told);
     let harmless = fault.processed || fault.means == Means::Moment;
     assert_eq!(outcome.status, if harmless { 0 } else { 3 }, "{}\n{outcome}", fault.name);
@@ -184,7 +183,9 @@ async fn lane(prefix: String, share: impl Fn(usize) -> bool) -> Counts {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn whatever_befalls_a_change_is_told_and_the_next_run_ends_right() {
-    let lanes = (0..LANES).filter(|l| std::env::var("LANE").map_or(true, |v| v == l.to_string())).map(|lane_of| lane(format!("fw{lane_of}"), move |at| at % LANES == lane_of));
+    let lanes = (0..LANES)
+        .filter(|l| std::env::var("LANE").map_or(true, |v| v == l.to_string()))
+        .map(|lane_of| lane(format!("fw{lane_of}"), move |at| at % LANES == lane_of));
     let mut all = Counts::default();
     for counts in join_all(lanes).await {
         all.faults += counts.faults;

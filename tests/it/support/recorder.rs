@@ -27,7 +27,11 @@ use tokio::{
 };
 use tokio_rustls::TlsAcceptor;
 
-use super::{inviter::Victim, odd::{Odd, Socket}, tls::Authority};
+use super::{
+    inviter::Victim,
+    odd::{Odd, Socket},
+    tls::Authority,
+};
 
 /// A request that went through the proxy.
 #[derive(Debug, Clone, PartialEq, Eq)]
