@@ -50,6 +50,9 @@ const FAULTS: [Fault; 14] = [
     Fault::Code(32),
 ];
 
+/// The last message of what the server says of itself: before come the answer to the bind and its entry.
+const ROOT: usize = 2;
+
 /// What the proxy shall do, and what it saw.
 #[derive(Default)]
 struct Plan {
@@ -193,8 +196,7 @@ async fn whatever_befalls_a_message_of_the_directory_removes_nobody() {
     let scene = Scene::new("fdir").await;
     scene.people(&["alice", "bob", "carol", "dave"]).await;
     let slapd = scene.directory(&["alice", "bob", "carol", "dave"]);
-    let group = scene.add_group(&slapd, &scene.group("ops"), &["alice", "bob", "carol"]);
-    let _ = group;
+    scene.add_group(&slapd, &scene.group("ops"), &["alice", "bob", "carol"]);
     scene.add_group(&slapd, &format!("{}_owners", scene.group("ops")), &["alice"]);
     let to = slapd.ldap_url().split_once("//").unwrap().1.replace("localhost", "127.0.0.1");
     let proxy = Proxy::start(to);
@@ -205,12 +207,11 @@ async fn whatever_befalls_a_message_of_the_directory_removes_nobody() {
     let before = scene.roster("ops").await;
     assert_eq!(before, ["alice invite 50", "bob invite 0", "carol invite 0"]);
 
-    // A group that would be smaller, and one that would be larger: both must wait for a whole answer.
     scene.recorder.clear();
     let mut tried = 0;
     for number in 0..messages {
         for fault in FAULTS {
-            if fault == Fault::Stall && number % 4 != 0 {
+            if fault == Fault::Stall && number % 8 != 3 {
                 continue; // each takes two seconds
             }
             proxy.set(Some((number, fault)));
@@ -220,10 +221,13 @@ async fn whatever_befalls_a_message_of_the_directory_removes_nobody() {
             }
             tried += 1;
             let what = format!("{fault:?} at message {number}\n{outcome}");
-            assert_eq!((outcome.status, outcome.stdout.as_str()), (1, ""), "{what}");
-            assert!(outcome.stderr.contains("identity provider corp"), "{what}");
-            assert!(!outcome.stderr.contains("panicked") && !outcome.stderr.contains(slapd.password()), "{what}");
             assert_eq!(scene.recorder.writes(), [], "{what}");
+            // What the server says of itself is not needed; a group that came out smaller would have people to remove.
+            let is_of_itself = number <= ROOT && outcome.stdout == "1 room: nothing to do.\n";
+            let is_told = outcome.stdout.is_empty() && outcome.stderr.contains("identity provider corp");
+            assert_eq!(outcome.status, i32::from(!is_of_itself), "{what}");
+            assert!(is_of_itself || is_told, "{what}");
+            assert!(!outcome.stderr.contains("panicked") && !outcome.stderr.contains(slapd.password()), "{what}");
         }
     }
     proxy.set(None);

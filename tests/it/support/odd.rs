@@ -1,7 +1,7 @@
 //! Answers that no homeserver should give.
 
 use std::{
-    io::{self, Write as _},
+    io,
     net::SocketAddr,
     process::{Command, Stdio},
     time::Duration,
@@ -26,7 +26,7 @@ pub enum Odd {
     Bytes(Vec<u8>),
     /// A body of so many spaces.
     Huge(u64),
-    /// A body of so many spaces, packed by gzip to a thousandth.
+    /// A body of so many zeros, packed by gzip to a thousandth.
     Bomb(u64),
 }
 
@@ -100,15 +100,9 @@ fn head(length: u64, more: &str) -> Vec<u8> {
     format!("HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: {length}\r\n{more}\r\n").into_bytes()
 }
 
-/// So many spaces (whole MiB) as a chain of gzip members, each a MiB.
+/// So many zeros, packed.
 fn bomb(length: u64) -> Vec<u8> {
-    let mut child = Command::new("gzip")
-        .args(["-9", "-n"])
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .spawn()
-        .expect("gzip is a part of every system");
-    child.stdin.take().expect("it is piped").write_all(&vec![b' '; 1 << 20]).expect("gzip reads");
-    let packed = child.wait_with_output().expect("gzip ends").stdout;
-    packed.repeat(usize::try_from(length >> 20).expect("it is not that long"))
+    let script = format!("head -c {length} /dev/zero | gzip -1 -n");
+    let packed = Command::new("sh").args(["-c", &script]).stdin(Stdio::null()).output();
+    packed.expect("gzip is a part of every system").stdout
 }

@@ -302,6 +302,9 @@ async fn accept(listener: TcpListener, acceptor: Option<TlsAcceptor>, shared: Ar
 async fn serve(stream: impl Socket, shared: &Shared) -> io::Result<()> {
     let mut stream = BufStream::new(stream);
     while let Some(request) = Request::read(&mut stream).await? {
+        if shared.is_away.load(Ordering::SeqCst) {
+            return Ok(());
+        }
         let (place, recorded) = shared.record(&request);
         let hook = Arc::clone(&lock(&shared.hook));
         let answer = match hook(place.index, &recorded) {
