@@ -73,6 +73,7 @@ pub enum ActualRoom {
 
 /// The state of a room that the account has joined, as far as a plan needs it.
 #[derive(Debug, Clone, PartialEq)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a fact of its own")]
 pub struct JoinedRoom {
     /// The room's ID.
     pub id: OwnedRoomId,
