@@ -11,7 +11,7 @@ use crate::support::inviter::Outcome;
 use crate::support::recorder::Recorded;
 
 /// How many worlds go side by side: most of the time is spent waiting.
-const LANES: usize = 8;
+const LANES: usize = 6;
 /// Each kind of request that changes something, by the room where it is made, and what it has in its path.
 const KINDS: [(&str, &str, &str); 16] = [
     ("fresh", "POST", "/createRoom"),
