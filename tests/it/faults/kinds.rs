@@ -65,7 +65,7 @@ pub fn all(elsewhere: &str, token: &str) -> Vec<Fault> {
         format!(r#"{{"errcode":"M_LIMIT_EXCEEDED","error":"slow","retry_after_ms":{milliseconds}}}"#)
     };
     let page = format!("{HTML}Authorization: Bearer {token}");
-    let (broke, foreign, limits) = ("broke", "not that of a Matrix homeserver", "limits the rate");
+    let (broke, foreign, limits) = ("broke", "not that of a Matrix homeserver", "(429)");
     let after = |name, action| Fault { name, means: Means::Lost, processed: true, once: true, told: "", action };
     let mut faults = vec![
         fault("closed", Means::Lost, broke, Action::DropBefore),
