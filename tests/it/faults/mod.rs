@@ -1,8 +1,4 @@
-//! Servers that fail in every way at every request, between the real program and real servers.
+//! Servers that fail at any message or answer without end, between the real program and real servers.
 
 mod bounds;
 mod directory;
-mod kinds;
-mod reads;
-mod world;
-mod writes;
