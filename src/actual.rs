@@ -44,6 +44,18 @@ pub struct Actual {
     pub others: BTreeMap<OwnedRoomId, JoinedRoom>,
 }
 
+impl Actual {
+    /// Says that not all other rooms could be read: a room that seems to be missing may be one of them under another
+    /// alias, of which no second one must be made.
+    pub fn lose_missing(&mut self, why: &str) {
+        for room in self.rooms.values_mut().filter(|room| **room == ActualRoom::Missing) {
+            *room = ActualRoom::Unreadable(format!(
+                "whether the room exists under another alias is not known, so it is not created: {why}"
+            ));
+        }
+    }
+}
+
 /// What an alias leads to.
 #[derive(Debug, Clone, PartialEq)]
 pub enum ActualRoom {
@@ -61,6 +73,7 @@ pub enum ActualRoom {
 
 /// The state of a room that the account has joined, as far as a plan needs it.
 #[derive(Debug, Clone, PartialEq)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a fact of its own")]
 pub struct JoinedRoom {
     /// The room's ID.
     pub id: OwnedRoomId,
@@ -78,6 +91,8 @@ pub struct JoinedRoom {
     pub topic: Option<String>,
     /// `alias` of `m.room.canonical_alias`.
     pub canonical_alias: Option<OwnedRoomAliasId>,
+    /// Whether the account of `inviter` was the last to set the main alias, and nobody has chosen another since.
+    pub alias_is_own: bool,
     /// `alt_aliases` of `m.room.canonical_alias`.
     pub alt_aliases: BTreeSet<OwnedRoomAliasId>,
     /// Whether the room is a space (`type` of `m.room.create`).

@@ -225,7 +225,11 @@ async fn read_actual(reader: &Reader, desired: &Desired, watch: &dyn Watch) -> a
     if plan::needs_others(desired, &actual) {
         let unknown = plan::unread(&actual);
         if !unknown.is_empty() {
-            actual.others = reader.others(unknown, watch).await?;
+            let others = reader.others(unknown, watch).await?;
+            actual.others = others.rooms;
+            if let Some(why) = others.gap {
+                actual.lose_missing(&why);
+            }
         }
     }
     Ok(actual)

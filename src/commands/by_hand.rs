@@ -138,7 +138,7 @@ async fn look(
     match manual::decide(request, &room, bounds) {
         Ok(decision) => Ok((room, decision)),
         Err(Refusal::NoSuchRoom { alias, .. }) => {
-            let known = manual::similar_alias(&alias, &reader.others(actual.joined, watch).await?);
+            let known = manual::similar_alias(&alias, &reader.others(actual.joined, watch).await?.rooms);
             Err(Refusal::NoSuchRoom { alias, known }.into())
         }
         Err(refusal) => Err(refusal.into()),

@@ -29,7 +29,7 @@ pub(crate) async fn joined<W: Write>(
     let session = Session::connect(&config.matrix).await?;
     let reader = session.reader();
     let ids = reader.joined().await?;
-    let rooms = reader.others(ids.clone(), watch).await?;
+    let rooms = reader.others(ids.clone(), watch).await?.rooms;
     let list = JoinedList::of(session.me(), &ids, &rooms);
     let status = if list.is_whole() { Status::Done } else { Status::Incomplete };
     print(List::Joined(list), printer)?;
@@ -46,7 +46,7 @@ pub(crate) async fn managed<W: Write>(
     let (desired, session) = (desired?, session?);
     let reader = session.reader();
     let mut actual = reader.read(&plan::asked_for(&desired), watch).await?;
-    actual.others = reader.others(plan::unread(&actual), watch).await?;
+    actual.others = reader.others(plan::unread(&actual), watch).await?.rooms;
     let plan = plan::compute(&desired, &actual, &crate::policy(config, &SyncArgs::default()));
     let list = ManagedList::of(&desired, &actual, &plan, &config.managed_servers());
     let status = if plan.has_problems() { Status::Incomplete } else { Status::Done };

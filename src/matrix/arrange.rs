@@ -23,11 +23,11 @@ impl Writer {
         if !change.taken || !self.leads_to(place, &change.to).await? {
             self.point(place, change).await?;
         }
-        let done = self.update(place, &Edit::Alias(change)).await?;
+        // Before the main alias, by which a later run sees whether this was finished.
         if let Some(old) = change.from.as_ref().filter(|_| change.drop) {
             self.drop_alias(old).await?;
         }
-        Ok(done)
+        self.update(place, &Edit::Alias(change)).await
     }
 
     /// Makes an alias lead to a room.

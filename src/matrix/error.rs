@@ -12,6 +12,7 @@ use matrix_sdk::ruma::api::client::uiaa::UiaaResponse;
 use matrix_sdk::ruma::api::error::FromHttpResponseError;
 
 use super::answer::Answer;
+use super::connection::SendError;
 use crate::stop::Why;
 
 /// A request that was not answered as it should have been.
@@ -162,6 +163,19 @@ impl Failure {
         Self::new(What::RateLimited { told: Some(wait), tried }, &text)
     }
 
+    /// Puts what became of a request into words. `server` is the homeserver's URL.
+    pub(super) fn of_sending(asked: &str, server: &str, error: &SendError) -> Self {
+        match error {
+            SendError::Http(error) => Self::of(asked, server, error),
+            SendError::TooLong(bytes) => {
+                let text =
+                    format!("{asked}: the answer of {server} is longer than {} MiB, and was not read", bytes >> 20);
+                Self::new(What::Unintelligible, &text)
+            }
+            SendError::NoObject => Self::unintelligible(asked, server, "it is no JSON object"),
+        }
+    }
+
     /// Puts an error of matrix-sdk into words. `server` is the homeserver's URL.
     pub(crate) fn of(asked: &str, server: &str, error: &HttpError) -> Self {
         match error {
@@ -211,7 +225,7 @@ impl Failure {
         } else if error.is_builder() {
             (What::Ours, format!("the request cannot be made: {cause}"))
         } else if error.is_decode() {
-            (What::Unintelligible, format!("the answer of {server} cannot be read: {cause}"))
+            (What::Broken, format!("the answer of {server} cannot be unpacked, or broke off: {cause}"))
         } else {
             (What::Broken, format!("the connection to {server} broke before the answer was there: {cause}"))
         };

@@ -1,12 +1,8 @@
-//! The HTTP client, and the request that goes before there is a session.
+//! The HTTP client, and what the first contact tells.
 
 use std::fs;
 use std::time::Duration;
 
-use matrix_sdk::HttpError;
-use matrix_sdk::ruma::api::IncomingResponse as _;
-use matrix_sdk::ruma::api::client::account::whoami;
-use matrix_sdk::ruma::exports::http;
 use reqwest::{Certificate, Client, redirect};
 
 use super::error::{Failure, What};
@@ -41,25 +37,6 @@ pub(super) fn client(config: &config::Matrix) -> Result<Client, String> {
         let cause = std::error::Error::source(&error).map_or_else(|| error.to_string(), ToString::to_string);
         format!("no HTTP client can be made: {cause}")
     })
-}
-
-/// Asks whose the access token is (<https://spec.matrix.org/v1.16/client-server-api/#get_matrixclientv3accountwhoami>).
-/// matrix-sdk cannot ask before it has been told the answer.
-pub(super) fn whoami(
-    client: &Client,
-    server: &str,
-    token: &str,
-) -> impl Future<Output = Result<whoami::v3::Response, HttpError>> + use<> {
-    let url = format!("{server}/_matrix/client/v3/account/whoami");
-    let request = client.get(url).bearer_auth(token);
-    async move {
-        let response = request.send().await?;
-        let mut plain = http::Response::new(Vec::new());
-        *plain.status_mut() = response.status();
-        *plain.headers_mut() = response.headers().clone();
-        *plain.body_mut() = response.bytes().await?.to_vec();
-        Ok(whoami::v3::Response::try_from_http_response(plain)?)
-    }
 }
 
 /// A "not found" to the first request means that there is no homeserver.

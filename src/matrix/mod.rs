@@ -5,6 +5,7 @@
 mod answer;
 mod arrange;
 mod by_hand;
+mod connection;
 mod error;
 mod http;
 mod limiter;
@@ -28,9 +29,10 @@ use crate::config;
 use crate::stop::Stop;
 
 pub use error::Failure;
-pub use read::Reader;
+pub use read::{Others, Reader};
 pub use write::{Done, WriteError, Writer};
 
+use connection::Connection;
 use pace::Pace;
 use wire::{Asked, Wire};
 
@@ -71,7 +73,7 @@ impl Session {
         let token = config.access_token.as_ref().map_err(|error| SessionError::Setup(error.to_string()))?.expose();
 
         let asked = Asked::read("asking whose the access token is");
-        let account = wire::ask(&pace, &asked, &server, || http::whoami(&http, &server, token)).await;
+        let account = wire::ask(&pace, &asked, &server, || connection::whoami(&http, &server, token)).await;
         let account = account.map_err(|failure| http::at_first_contact(failure, &server))?;
         if account.is_guest {
             return Err(SessionError::Setup("the access token is that of a guest, who cannot create rooms".into()));
@@ -79,9 +81,12 @@ impl Session {
         tracing::debug!(user = %account.user_id, "the access token is accepted");
 
         let setup = |error: &dyn std::fmt::Display| SessionError::Setup(format!("{server} cannot be used: {error}"));
+        let asked = Asked::read("asking which versions of Matrix the homeserver speaks");
+        let versions = wire::ask(&pace, &asked, &server, || connection::versions(&http, &server, token)).await?;
+
         let client = Client::builder()
             .homeserver_url(&server)
-            .http_client(http)
+            .http_client(http.clone())
             .request_config(RequestConfig::new().disable_retry().timeout(config.timeout))
             .build()
             .await
@@ -89,14 +94,8 @@ impl Session {
         client.restore_session(session(&account, token)).await.map_err(|error| setup(&error))?;
 
         let me = account.user_id;
+        let client = Connection::new(client, http, versions);
         let wire = Wire { client, me, concurrency: config.concurrency, server, pace };
-        // The client asks for these before its first request and keeps them; here an error is told by its right name.
-        let asked = Asked::read("asking which versions of Matrix the homeserver speaks");
-        wire.ask(&asked, |client| {
-            let client = client.clone();
-            Box::pin(async move { client.supported_versions().await })
-        })
-        .await?;
         Ok(Self { wire: Arc::new(wire) })
     }
 

@@ -18,6 +18,7 @@ use matrix_sdk::ruma::{
 };
 use serde_json::{Map, Value};
 
+use super::connection::LONGEST_STATE;
 use super::error::{Failure, What};
 use super::state;
 use super::update::StateEvent;
@@ -27,6 +28,23 @@ use crate::watch::Watch;
 
 /// How many servers are named to the homeserver that could know about a room on another one.
 const VIA: usize = 3;
+
+/// Rooms that the account has joined.
+#[derive(Debug, Default)]
+pub struct Others {
+    /// Those that could be read.
+    pub rooms: BTreeMap<OwnedRoomId, JoinedRoom>,
+    /// Why there may be more that bear the mark, if so.
+    pub gap: Option<String>,
+}
+
+enum Other {
+    Read(OwnedRoomId, Box<JoinedRoom>),
+    /// One that is not like a room, and bears no mark.
+    Odd(String),
+    /// One that may bear the mark.
+    Gap(String),
+}
 
 /// Reads rooms, and can change nothing.
 #[derive(Debug, Clone)]
@@ -117,41 +135,57 @@ impl Reader {
     ///
     /// # Errors
     /// As [`Reader::read`].
-    pub async fn others(
-        &self,
-        ids: BTreeSet<OwnedRoomId>,
-        watch: &dyn Watch,
-    ) -> Result<BTreeMap<OwnedRoomId, JoinedRoom>, Failure> {
+    pub async fn others(&self, ids: BTreeSet<OwnedRoomId>, watch: &dyn Watch) -> Result<Others, Failure> {
         watch.begin("reading rooms", ids.len());
-        let rooms = stream::iter(ids)
+        let rooms: Result<Vec<_>, Failure> = stream::iter(ids)
             .map(|id| async move {
-                let room = self.state(&id, &format!("reading {id}")).await;
+                let asked = format!("reading {id}");
+                let events = self.events(&id, &asked).await;
                 watch.step();
-                match room {
-                    Ok(room) => Ok(Some((id, room))),
+                match events {
+                    Ok(events) => Ok(match state::joined_room(id.clone(), &self.wire.me, &events) {
+                        Ok(room) => Other::Read(id, Box::new(room)),
+                        Err(why) if state::may_be_marked(&self.wire.me, &events) => {
+                            Other::Gap(format!("{asked}: {why}"))
+                        }
+                        Err(why) => Other::Odd(format!("{asked}: {why}")),
+                    }),
                     Err(failure) if failure.ends_the_run() => Err(failure),
-                    Err(failure) => {
-                        tracing::warn!("{failure}");
-                        Ok(None)
-                    }
+                    Err(failure) => Ok(Other::Gap(failure.to_string())),
                 }
             })
             .buffer_unordered(self.wire.concurrency)
-            .try_filter_map(async |room| Ok(room))
             .try_collect()
             .await;
         watch.end();
-        rooms
+        let mut others = Others::default();
+        for room in rooms? {
+            match room {
+                Other::Read(id, room) => {
+                    others.rooms.insert(id, *room);
+                }
+                Other::Odd(why) => tracing::warn!("{why}"),
+                Other::Gap(why) => {
+                    tracing::warn!("{why}");
+                    others.gap = others.gap.take().into_iter().chain([why]).min();
+                }
+            }
+        }
+        Ok(others)
     }
 
     /// The whole state of a room that the account has joined.
     async fn state(&self, id: &RoomId, asked: &str) -> Result<JoinedRoom, Failure> {
+        let events = self.events(id, asked).await?;
+        state::joined_room(id.to_owned(), &self.wire.me, &events)
+            .map_err(|why| Failure::new(What::Unintelligible, &format!("{asked}: {why}")))
+    }
+
+    async fn events(&self, id: &RoomId, asked: &str) -> Result<Vec<Value>, Failure> {
         let asked = Asked::read(asked);
         let request = get_state_events::v3::Request::new(id.to_owned());
-        let answer = self.wire.ask(&asked, |client| client.send(request.clone())).await?;
-        let events: Vec<Value> = answer.room_state.iter().map(|event| state::event(event.json().get())).collect();
-        state::joined_room(id.to_owned(), &self.wire.me, &events)
-            .map_err(|why| Failure::new(What::Unintelligible, &format!("{}: {why}", asked.text)))
+        let answer = self.wire.ask(&asked, |client| client.send_for(LONGEST_STATE, request.clone())).await?;
+        Ok(answer.room_state.iter().map(|event| state::event(event.json().get())).collect())
     }
 
     /// The room that an alias leads to, and the servers that know the room.

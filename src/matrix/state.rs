@@ -50,6 +50,10 @@ pub(crate) fn joined_room(id: OwnedRoomId, me: &UserId, events: &[Value]) -> Res
         name: text("m.room.name", "name").filter(|name| !name.is_empty()),
         topic: text("m.room.topic", "topic").filter(|topic| !topic.is_empty()),
         canonical_alias: text("m.room.canonical_alias", "alias").and_then(|alias| RoomAliasId::parse(alias).ok()),
+        alias_is_own: state
+            .get("m.room.canonical_alias", "")
+            .and_then(|it| sender(it.whole))
+            .is_some_and(|it| it == *me),
         alt_aliases: state.alt_aliases(),
         is_space: create.content.get("type").and_then(Value::as_str) == Some("m.space"),
         join_rules: state.get("m.room.join_rules", "").map(|event| event.content.clone()),
@@ -84,6 +88,12 @@ fn readable_parts(text: &str, depth: usize) -> Object {
         }
     }
     readable
+}
+
+/// Whether a room that cannot be read may be one that bears the mark: it does, or this is not the state of a room.
+pub(crate) fn may_be_marked(me: &UserId, events: &[Value]) -> bool {
+    let state = State::of(events);
+    state.get("m.room.create", "").is_none() || state.get(STAMP_TYPE, me.as_str()).is_some()
 }
 
 /// The mark of `inviter`, if this is one.

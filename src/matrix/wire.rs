@@ -4,8 +4,8 @@ use std::hash::{BuildHasher as _, RandomState};
 use std::time::Duration;
 
 use matrix_sdk::ruma::OwnedUserId;
-use matrix_sdk::{Client, HttpError};
 
+use super::connection::{Connection, SendError};
 use super::error::Failure;
 use super::limiter::Lane;
 use super::pace::Pace;
@@ -52,7 +52,7 @@ impl Asked {
 /// The connection to the homeserver.
 #[derive(Debug)]
 pub(crate) struct Wire {
-    pub(super) client: Client,
+    pub(super) client: Connection,
     pub(super) me: OwnedUserId,
     pub(super) concurrency: usize,
     pub(super) server: String,
@@ -61,25 +61,29 @@ pub(crate) struct Wire {
 
 impl Wire {
     /// Sends a request, when the pace lets it, and again if that is harmless and may help.
-    pub(crate) async fn ask<T, F>(&self, asked: &Asked, request: impl Fn(&Client) -> F) -> Result<T, Failure>
+    pub(super) async fn ask<'a, T, F>(
+        &'a self,
+        asked: &Asked,
+        request: impl Fn(&'a Connection) -> F,
+    ) -> Result<T, Failure>
     where
-        F: IntoFuture<Output = Result<T, HttpError>>,
+        F: Future<Output = Result<T, SendError>>,
     {
         ask(&self.pace, asked, &self.server, || request(&self.client)).await
     }
 }
 
-/// As [`Wire::ask`], for the one request that goes before there is a session.
+/// As [`Wire::ask`], for what is asked before there is a session.
 pub(super) async fn ask<T, F>(pace: &Pace, asked: &Asked, server: &str, request: impl Fn() -> F) -> Result<T, Failure>
 where
-    F: IntoFuture<Output = Result<T, HttpError>>,
+    F: Future<Output = Result<T, SendError>>,
 {
     let mut attempt = 1;
     loop {
         let answer = pace
             .run(asked, || {
-                let answer = request().into_future();
-                async { answer.await.map_err(|error| Failure::of(&asked.text, server, &error)) }
+                let answer = request();
+                async { answer.await.map_err(|error| Failure::of_sending(&asked.text, server, &error)) }
             })
             .await;
         match answer {

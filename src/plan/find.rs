@@ -120,9 +120,20 @@ pub(super) fn find<'a>(
             }
             let inherits_mark = || replaced_marked(&room.id).is_some_and(|old| room.replaces.as_ref() == Some(&old.id));
             let is_marked = room.stamp.is_some() || inherits_mark();
-            Found::Room(FoundRoom { room, moved: None, is_marked })
+            let moved = is_half_renamed(alias, room, wanted, desired).then_some((AliasReason::Renamed, false));
+            Found::Room(FoundRoom { room, moved, is_marked })
         }
     }
+}
+
+/// Whether a run was cut off between giving the room this alias and making that its main one. A main alias that people
+/// chose is left alone.
+fn is_half_renamed(alias: &RoomAliasId, room: &JoinedRoom, wanted: &DesiredRoom, desired: &Desired) -> bool {
+    let main = room.canonical_alias.as_deref();
+    room.alias_is_own
+        && room.stamp.as_ref() == Some(&wanted.stamp)
+        && main != Some(alias)
+        && main.is_none_or(|main| !desired.rooms.contains_key(main))
 }
 
 /// The room that replaces another, if both say so.

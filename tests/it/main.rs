@@ -14,6 +14,7 @@
 mod config;
 mod deploy;
 mod entra;
+mod faults;
 mod federation;
 mod file_idp;
 mod fuzz;

@@ -123,6 +123,9 @@ pub enum EntraProblem {
     /// The answer is not as the documentation has it.
     #[error("the answer cannot be understood: {0}. Is there a proxy in between?")]
     Unintelligible(String),
+    /// The answer does not end.
+    #[error("the answer is longer than {0} MiB, and was not read. Is there a proxy in between?")]
+    TooLong(usize),
     /// A page names a next page where it cannot be.
     #[error("the next page is said to be at {0}, where the token must not go")]
     Elsewhere(String),

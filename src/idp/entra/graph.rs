@@ -22,6 +22,9 @@ pub(super) const PARTS: usize = 20;
 /// How often a request is made that fails for no reason of its own.
 const ATTEMPTS: u32 = 4;
 
+/// The longest answer that is read, in bytes: a batch of 20 parts with 999 people each is a tenth of that.
+const LONGEST: usize = 64 << 20;
+
 /// A page of a collection.
 #[derive(Debug, Default, Deserialize)]
 pub(super) struct Page {
@@ -209,11 +212,12 @@ impl<'a> Graph<'a> {
                     refused.request_id = refused.request_id.or_else(|| header("request-id"));
                     EntraProblem::Refused(refused)
                 }
-                Err(error) => EntraProblem::transport(&error),
+                Err(problem) => problem,
             };
             failures += 1;
             let is_passing = match &problem {
                 EntraProblem::Refused(refused) => refused.status >= 500,
+                EntraProblem::TooLong(_) => false,
                 _ => true,
             };
             if !is_passing || failures >= ATTEMPTS {
@@ -225,10 +229,18 @@ impl<'a> Graph<'a> {
     }
 }
 
-async fn answer(request: RequestBuilder) -> Result<(u16, HeaderMap, Vec<u8>), reqwest::Error> {
-    let response = request.send().await?;
+async fn answer(request: RequestBuilder) -> Result<(u16, HeaderMap, Vec<u8>), EntraProblem> {
+    let lost = |error: reqwest::Error| EntraProblem::transport(&error);
+    let mut response = request.send().await.map_err(lost)?;
     let (status, headers) = (response.status().as_u16(), response.headers().clone());
-    Ok((status, headers, response.bytes().await?.into()))
+    let mut body = Vec::new();
+    while let Some(part) = response.chunk().await.map_err(lost)? {
+        if body.len() + part.len() > LONGEST {
+            return Err(EntraProblem::TooLong(LONGEST >> 20));
+        }
+        body.extend_from_slice(&part);
+    }
+    Ok((status, headers, body))
 }
 
 impl Part {

@@ -95,6 +95,7 @@ fn room(facts: &Facts) -> JoinedRoom {
         name: None,
         topic: None,
         canonical_alias: None,
+        alias_is_own: false,
         alt_aliases: BTreeSet::new(),
         is_space: false,
         join_rules: None,

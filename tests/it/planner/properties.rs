@@ -135,6 +135,7 @@ fn add(world: &mut World, name: &str, facts: &RoomFacts) {
         name: facts.named.then(|| "A room".into()),
         topic: None,
         canonical_alias: Some(alias(name)),
+        alias_is_own: false,
         alt_aliases: BTreeSet::new(),
         is_space: false,
         join_rules: None,

@@ -378,6 +378,7 @@ fn created(creation: &Creation, me: &OwnedUserId) -> JoinedRoom {
         name: Some(creation.name.clone()),
         topic: creation.topic.clone(),
         canonical_alias: Some(creation.alias.clone()),
+        alias_is_own: false,
         alt_aliases: BTreeSet::new(),
         is_space: creation.is_space,
         join_rules: None,

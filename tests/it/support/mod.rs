@@ -12,6 +12,7 @@ pub(crate) mod fuzz;
 pub mod graph;
 pub mod installed;
 pub mod inviter;
+pub mod odd;
 pub mod recorder;
 pub mod samba;
 pub mod slapd;

@@ -6,7 +6,10 @@
 use std::{
     io,
     path::PathBuf,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
     time::{Duration, Instant},
 };
 
@@ -17,13 +20,18 @@ use rustls::{
 };
 use tempfile::TempDir;
 use tokio::{
-    io::{AsyncBufRead, AsyncBufReadExt as _, AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _, BufStream},
+    io::{AsyncBufRead, AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, BufStream},
     net::{TcpListener, TcpStream},
+    sync::Notify,
     task::JoinHandle,
 };
 use tokio_rustls::TlsAcceptor;
 
-use super::{inviter::Victim, tls::Authority};
+use super::{
+    inviter::Victim,
+    odd::{Odd, Socket},
+    tls::Authority,
+};
 
 /// A request that went through the proxy.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -74,6 +82,15 @@ pub enum Action {
     Delay(Duration),
     /// Send the program a signal, like `TERM`, then wait before passing it on.
     Signal(Victim, &'static str, Duration),
+    /// Answer as no homeserver should.
+    Odd {
+        /// Whether it is passed on before, and answered by the homeserver in vain.
+        processed: bool,
+        /// What is answered.
+        answer: Odd,
+    },
+    /// Close the connection, and refuse new ones until [`Recorder::come_back`]; the homeserver never sees the request.
+    GoAway,
 }
 
 type Hook = Arc<dyn Fn(usize, &Recorded) -> Action + Send + Sync>;
@@ -84,10 +101,13 @@ pub struct Recorder {
     shared: Arc<Shared>,
     port: u16,
     authority: Option<TempDir>,
-    accepting: JoinHandle<()>,
+    accepting: Mutex<JoinHandle<()>>,
 }
 
 struct Shared {
+    // Says that nobody is to be let in any more.
+    away: Notify,
+    is_away: AtomicBool,
     upstream: String,
     started: Instant,
     log: Mutex<Log>,
@@ -133,9 +153,11 @@ impl Recorder {
             started: Instant::now(),
             log: Mutex::default(),
             hook: Mutex::new(Arc::new(|_, _| Action::Forward)),
+            away: Notify::new(),
+            is_away: AtomicBool::new(false),
         });
         let acceptor = authority.as_ref().map(acceptor);
-        let accepting = tokio::spawn(accept(listener, acceptor, Arc::clone(&shared)));
+        let accepting = Mutex::new(tokio::spawn(accept(listener, acceptor, Arc::clone(&shared))));
         Self { shared, port, authority, accepting }
     }
 
@@ -197,11 +219,20 @@ impl Recorder {
     pub fn forward_all(&self) {
         self.on_request(|_, _| Action::Forward);
     }
+
+    /// Lets connections in again after [`Action::GoAway`], at the same port.
+    pub async fn come_back(&self) {
+        if self.shared.is_away.swap(false, Ordering::SeqCst) {
+            let listener = TcpListener::bind(("127.0.0.1", self.port)).await.expect("the port is still ours");
+            let acceptor = self.authority.as_ref().map(acceptor);
+            *lock(&self.accepting) = tokio::spawn(accept(listener, acceptor, Arc::clone(&self.shared)));
+        }
+    }
 }
 
 impl Drop for Recorder {
     fn drop(&mut self) {
-        self.accepting.abort();
+        lock(&self.accepting).abort();
     }
 }
 
@@ -247,7 +278,12 @@ struct Place {
 }
 
 async fn accept(listener: TcpListener, acceptor: Option<TlsAcceptor>, shared: Arc<Shared>) {
-    while let Ok((stream, _)) = listener.accept().await {
+    loop {
+        let accepted = tokio::select! {
+            accepted = listener.accept() => accepted,
+            () = shared.away.notified() => return,
+        };
+        let Ok((stream, _)) = accepted else { return };
         let shared = Arc::clone(&shared);
         let acceptor = acceptor.clone();
         // Without the delay that saves packets, each answer arrives at once.
@@ -265,9 +301,12 @@ async fn accept(listener: TcpListener, acceptor: Option<TlsAcceptor>, shared: Ar
     }
 }
 
-async fn serve(stream: impl AsyncRead + AsyncWrite + Unpin, shared: &Shared) -> io::Result<()> {
+async fn serve(stream: impl Socket, shared: &Shared) -> io::Result<()> {
     let mut stream = BufStream::new(stream);
     while let Some(request) = Request::read(&mut stream).await? {
+        if shared.is_away.load(Ordering::SeqCst) {
+            return Ok(());
+        }
         let (place, recorded) = shared.record(&request);
         let hook = Arc::clone(&lock(&shared.hook));
         let answer = match hook(place.index, &recorded) {
@@ -284,6 +323,19 @@ async fn serve(stream: impl AsyncRead + AsyncWrite + Unpin, shared: &Shared) -> 
             Action::Answer { status, headers, body } => {
                 shared.set_status(place, status);
                 Answer::new(status, &headers, &body)
+            }
+            Action::Odd { processed, answer } => {
+                let real = if processed { Some(shared.forward(place, &request).await?.raw) } else { None };
+                return answer.send(&mut stream, real).await;
+            }
+            Action::GoAway => {
+                shared.is_away.store(true, Ordering::SeqCst);
+                shared.away.notify_one();
+                // Until the port is closed, so that the client's next attempt is refused.
+                while TcpStream::connect(stream.get_ref().local_address()?).await.is_ok() {
+                    tokio::time::sleep(Duration::from_millis(1)).await;
+                }
+                return Ok(());
             }
             Action::DropBefore => return Ok(()),
             Action::KillBefore(victim) => {

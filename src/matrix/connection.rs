@@ -1,0 +1,168 @@
+//! Requests and answers, which end at a bound.
+
+use std::borrow::Cow;
+
+use matrix_sdk::ruma::api::auth_scheme::{AuthScheme, SendAccessToken};
+use matrix_sdk::ruma::api::client::account::whoami;
+use matrix_sdk::ruma::api::client::discovery::get_supported_versions;
+use matrix_sdk::ruma::api::error::FromHttpResponseError;
+use matrix_sdk::ruma::api::path_builder::PathBuilder;
+use matrix_sdk::ruma::api::{IncomingResponse as _, OutgoingRequest, SupportedVersions};
+use matrix_sdk::ruma::exports::http;
+use matrix_sdk::{Client, HttpError};
+use serde_json::{Map, Value};
+
+/// The longest answer that is read, in bytes, unpacked: what a homeserver says of 200,000 rooms.
+pub(super) const LONGEST: usize = 16 << 20;
+/// The longest state of a room that is read: about 200,000 members.
+pub(super) const LONGEST_STATE: usize = 128 << 20;
+
+/// An answer that may be quoted to a person is not longer.
+const QUOTED: usize = 1 << 20;
+
+/// Why a request was not answered well.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum SendError {
+    /// As the SDK tells it.
+    #[error(transparent)]
+    Http(#[from] HttpError),
+    /// The answer goes on after so many bytes.
+    #[error("the answer is longer than {0} bytes")]
+    TooLong(usize),
+    /// The answer to a request that changes something is no JSON object.
+    #[error("the answer is no JSON object")]
+    NoObject,
+}
+
+impl From<reqwest::Error> for SendError {
+    fn from(error: reqwest::Error) -> Self {
+        Self::Http(error.into())
+    }
+}
+
+/// A session on a homeserver.
+///
+/// The SDK's own sending reads an answer to its end, however long that is: here the SDK keeps the session and knows the
+/// requests, and the bodies are read in pieces.
+#[derive(Debug)]
+pub(super) struct Connection {
+    session: Client,
+    http: reqwest::Client,
+    versions: SupportedVersions,
+}
+
+impl Connection {
+    pub(super) fn new(session: Client, http: reqwest::Client, versions: SupportedVersions) -> Self {
+        Self { session, http, versions }
+    }
+
+    /// Sends a request.
+    pub(super) fn send<R>(&self, request: R) -> impl Future<Output = Result<R::IncomingResponse, SendError>>
+    where
+        R: OutgoingRequest,
+        R::Authentication: for<'a> AuthScheme<Input<'a> = SendAccessToken<'a>>,
+        R::PathBuilder: for<'a> PathBuilder<Input<'a> = Cow<'a, SupportedVersions>>,
+        HttpError: From<FromHttpResponseError<R::EndpointError>>,
+    {
+        self.send_for(LONGEST, request)
+    }
+
+    /// Sends a request whose answer may have so many bytes.
+    pub(super) async fn send_for<R>(&self, longest: usize, request: R) -> Result<R::IncomingResponse, SendError>
+    where
+        R: OutgoingRequest,
+        R::Authentication: for<'a> AuthScheme<Input<'a> = SendAccessToken<'a>>,
+        R::PathBuilder: for<'a> PathBuilder<Input<'a> = Cow<'a, SupportedVersions>>,
+        HttpError: From<FromHttpResponseError<R::EndpointError>>,
+    {
+        let token = self.session.access_token();
+        let token = token.as_deref().map_or(SendAccessToken::None, SendAccessToken::IfRequired);
+        let server = self.session.homeserver();
+        let request = request
+            .try_into_http_request::<Vec<u8>>(server.as_str(), token, Cow::Borrowed(&self.versions))
+            .map_err(HttpError::IntoHttp)?;
+        let answer = execute(&self.http, reqwest::Request::try_from(request)?, longest).await?;
+        Ok(R::IncomingResponse::try_from_http_response(answer).map_err(HttpError::from)?)
+    }
+}
+
+/// Asks whose the access token is (<https://spec.matrix.org/v1.16/client-server-api/#get_matrixclientv3accountwhoami>).
+/// There is no session before that is known.
+pub(super) async fn whoami(
+    http: &reqwest::Client,
+    server: &str,
+    token: &str,
+) -> Result<whoami::v3::Response, SendError> {
+    let request = http.get(format!("{server}/_matrix/client/v3/account/whoami")).bearer_auth(token).build()?;
+    let answer = execute(http, request, LONGEST).await?;
+    Ok(whoami::v3::Response::try_from_http_response(answer).map_err(HttpError::from)?)
+}
+
+/// Asks which versions of Matrix the homeserver speaks
+/// (<https://spec.matrix.org/v1.16/client-server-api/#get_matrixclientversions>).
+pub(super) async fn versions(
+    http: &reqwest::Client,
+    server: &str,
+    token: &str,
+) -> Result<SupportedVersions, SendError> {
+    let request = http.get(format!("{server}/_matrix/client/versions")).bearer_auth(token).build()?;
+    let answer = execute(http, request, LONGEST).await?;
+    let answer = get_supported_versions::Response::try_from_http_response(answer).map_err(HttpError::from)?;
+    Ok(answer.as_supported_versions())
+}
+
+async fn execute(
+    http: &reqwest::Client,
+    request: reqwest::Request,
+    longest: usize,
+) -> Result<http::Response<Vec<u8>>, SendError> {
+    let is_write = request.method() != http::Method::GET;
+    let authorization = request.headers().get(http::header::AUTHORIZATION).cloned();
+    let mut response = http.execute(request).await?;
+    let mut answer = http::Response::new(Vec::new());
+    *answer.status_mut() = response.status();
+    *answer.headers_mut() = std::mem::take(response.headers_mut());
+    let body = answer.body_mut();
+    while let Some(part) = response.chunk().await? {
+        if body.len() + part.len() > longest {
+            return Err(SendError::TooLong(longest));
+        }
+        body.extend_from_slice(&part);
+    }
+    if body.len() <= QUOTED
+        && let Some(token) = authorization.as_ref().and_then(|value| value.as_bytes().strip_prefix(b"Bearer "))
+    {
+        blot_out(token, body);
+    }
+    // Most answers to changes hold nothing that would be missed, so that any page with status 200 would pass for one.
+    let is_object = |body: &[u8]| serde_json::from_slice::<Map<String, Value>>(body).is_ok();
+    if is_write && answer.status().is_success() && !is_object(answer.body()) {
+        return Err(SendError::NoObject);
+    }
+    Ok(answer)
+}
+
+/// Overwrites each occurrence of a secret: some error pages repeat the request, with its headers.
+fn blot_out(secret: &[u8], text: &mut [u8]) {
+    let mut from = 0;
+    while let Some(at) = text.get(from..).and_then(|rest| rest.windows(secret.len().max(1)).position(|it| it == secret))
+    {
+        let (start, end) = (from + at, from + at + secret.len());
+        if let Some(found) = text.get_mut(start..end) {
+            found.fill(b'*');
+        }
+        from = end.max(from + 1);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_secret_that_is_repeated_is_blotted_out() {
+        let mut page = *b"Bearer abc, abcabc; ab";
+        blot_out(b"abc", &mut page);
+        assert_eq!(&page, b"Bearer ***, ******; ab");
+    }
+}
