@@ -53,6 +53,8 @@ pub struct LdapIdp {
     pub username_attribute: Option<String>,
     /// The attributes with an immutable ID, the first that an entry has is used.
     pub id_attributes: Option<Vec<String>>,
+    /// Which people are read.
+    pub read_people: ReadPeople,
     /// What a lock that ends by itself means.
     pub lockout: Lockout,
     /// What a member means that is known to another directory only.
@@ -90,6 +92,19 @@ pub enum Schema {
     ActiveDirectory,
     /// Any other.
     Generic,
+}
+
+/// Which people are read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ReadPeople {
+    /// Everybody, unless they turn out to be many more than the members of groups.
+    #[default]
+    Auto,
+    /// Everybody.
+    All,
+    /// Those whom groups name.
+    Members,
 }
 
 /// What a member means that is known to another directory only: a foreign security principal of Active Directory, an
@@ -164,6 +179,8 @@ pub(super) struct RawLdap {
     username_attribute: Option<String>,
     #[serde(default, deserialize_with = "attributes")]
     id_attributes: Option<Vec<String>>,
+    #[serde(default)]
+    read_people: ReadPeople,
     #[serde(default)]
     lockout: Lockout,
     #[serde(default)]
@@ -254,6 +271,7 @@ pub(super) fn idp(document: &Document<'_>, folder: &Path, at: &str, raw: RawLdap
             user_filter: raw.user_filter,
             username_attribute: raw.username_attribute,
             id_attributes: raw.id_attributes,
+            read_people: raw.read_people,
             lockout: raw.lockout,
             foreign_members: raw.foreign_members,
         })),

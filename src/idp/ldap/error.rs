@@ -42,7 +42,7 @@ pub enum Step {
     Srv(String),
     /// Reading what the server says of itself.
     Root,
-    /// Looking up members one by one.
+    /// Looking up members.
     Lookup,
     /// Reading a long list of members part by part.
     Ranges(String),
