@@ -9,7 +9,11 @@ use crate::support::slapd::{Slapd, SlapdOptions, group_dn, person_dn};
 use crate::support::tls::Authority;
 
 mod broken;
+mod ds389;
+#[cfg(feature = "gssapi")]
+mod gssapi;
 mod organisation;
+mod reading;
 mod samba;
 mod several;
 mod small;
@@ -227,19 +231,6 @@ fn more_people_than_a_page_are_all_read() {
 }
 
 #[test]
-fn many_members_are_looked_up_side_by_side() {
-    let slapd = Slapd::start(&SlapdOptions::default());
-    let uids: Vec<_> = (0..3000).map(|number| format!("user{number:04}")).collect();
-    let uids: Vec<_> = uids.iter().map(String::as_str).collect();
-    slapd.people(&uids);
-    slapd.group(ROOM, &uids);
-    let started = std::time::Instant::now();
-    let snapshot = fetch(&idp(&ldaps(&slapd), "user_filter = \"(uid=user0000)\"\n")).unwrap();
-    println!("2,999 lookups: {:?}", started.elapsed());
-    assert_eq!(members(&snapshot, ROOM), ["user0000"]);
-}
-
-#[test]
 fn posix_groups_name_people_by_username() {
     let slapd = Slapd::start(&SlapdOptions::default());
     slapd.people(&["alice", "bob"]);
@@ -253,22 +244,48 @@ fn posix_groups_name_people_by_username() {
     assert_eq!(members(&by_mail, ROOM), ["alice@example.com"]);
 }
 
-#[test]
-fn dynamic_groups_have_the_members_that_the_server_works_out() {
+const DYNAMIC: &str = "xxxdynamicxxxexample.com";
+
+/// A server that works out dynamic groups, or does not, with one that has a member beside.
+fn with_dynamic_groups(extra_config: &str) -> Slapd {
     let slapd = Slapd::start(&SlapdOptions {
         global_config: "TLSVerifyClient never\ninclude /etc/ldap/schema/dyngroup.schema\n".into(),
-        extra_config: "overlay dynlist\ndynlist-attrset groupOfURLs memberURL member\n".into(),
+        extra_config: extra_config.into(),
         ..SlapdOptions::default()
     });
-    slapd.people(&["alice", "anton", "bob"]);
-    slapd.add(&format!(
-        "dn: {}\nobjectClass: groupOfURLs\ncn: {ROOM}\nmemberURL: ldap:///ou=people,dc=example,dc=com??sub?(uid=a*)\n",
-        group_dn(ROOM)
-    ));
+    slapd.people(&["alice", "anton", "bob", "carol"]);
+    for (name, more) in [(ROOM, String::new()), (DYNAMIC, format!("member: {}\n", person_dn("carol")))] {
+        slapd.add(&format!(
+            "dn: {}\nobjectClass: groupOfURLs\nobjectClass: extensibleObject\ncn: {name}\nmemberURL: ldap:///ou=people,dc=example,dc=com??sub?(uid=a*)\n\
+             {more}",
+            group_dn(name)
+        ));
+    }
     slapd.group("xxxouterxxxexample.com", &["bob", &group_dn(ROOM)]);
+    slapd
+}
+
+#[test]
+fn dynamic_groups_have_the_members_that_the_server_works_out() {
+    let slapd = with_dynamic_groups("overlay dynlist\ndynlist-attrset groupOfURLs memberURL member\n");
     let snapshot = fetch(&idp(&ldaps(&slapd), "")).unwrap();
     assert_eq!(members(&snapshot, ROOM), ["alice", "anton"]);
+    assert_eq!(members(&snapshot, DYNAMIC), ["alice", "anton", "carol"]);
     assert_eq!(members(&snapshot, "xxxouterxxxexample.com"), ["alice", "anton", "bob"]);
+}
+
+#[test]
+fn dynamic_groups_that_the_server_is_not_seen_to_work_out_are_unknown() {
+    let snapshot = fetch(&idp(&ldaps(&with_dynamic_groups("")), "")).unwrap();
+    for (name, certain) in [(ROOM, 0), (DYNAMIC, 1), ("xxxouterxxxexample.com", 1)] {
+        let members = &group(&snapshot, name).members;
+        let reason = members.unknown_because().unwrap();
+        assert!(
+            reason.contains("it has members by a memberURL, and the server is not seen to work them out"),
+            "{reason}"
+        );
+        assert_eq!(members.certain().len(), certain, "{name}");
+    }
 }
 
 #[test]

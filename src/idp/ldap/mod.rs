@@ -11,6 +11,7 @@ mod intake;
 mod layout;
 mod membership;
 mod node;
+mod panics;
 mod people;
 mod range;
 mod reach;
@@ -29,6 +30,7 @@ use crate::config::LdapIdp;
 use crate::snapshot::Snapshot;
 
 pub use error::{Answer, LdapFailure, Problem, Step};
+pub use panics::quieten_ldap_panics;
 
 /// The class by which a schema is that of `FreeIPA`.
 const IPA_CLASS: &str = "ipaUserGroup";
