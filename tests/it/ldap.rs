@@ -5,6 +5,7 @@ use std::path::Path;
 use inviter::config::{Config, Idp};
 use inviter::snapshot::{Group, Members, Snapshot, Standing};
 
+use crate::support::inviter::{Inviter, Outcome};
 use crate::support::slapd::{Slapd, SlapdOptions, group_dn, person_dn};
 use crate::support::tls::Authority;
 
@@ -49,6 +50,15 @@ fn config(connection: &str, more: &str) -> Config {
         }
     }
     Config::parse(Path::new("inviter.toml"), &text).unwrap()
+}
+
+/// What the program says of an identity provider, from the TOML of its connection and of the rest.
+fn told(connection: &str, more: &str, verbosity: &str) -> Outcome {
+    let text = format!(
+        "[matrix]\nhomeserver = \"https://matrix.example.com\"\naccess_token = \"x\"\n[[idp]]\nname = \"corp\"\n\
+         type = \"ldap\"\nmxid_homeserver = \"example.com\"\n{connection}{more}"
+    );
+    runtime().block_on(Inviter::new(&text).run(&["idp", verbosity])).success()
 }
 
 fn runtime() -> tokio::runtime::Runtime {
@@ -108,6 +118,19 @@ fn a_directory_is_read_over_ldaps_with_a_private_authority() {
     assert_eq!(group.id, Some(slapd.entry_uuid(&group_dn(ROOM))));
     assert_eq!((group.label.as_str(), &group.owners), (group_dn(ROOM).as_str(), &None));
     assert_eq!(snapshot.accounts[&slapd.entry_uuid(&person_dn("alice"))].label, person_dn("alice"));
+}
+
+#[test]
+fn kerberos_is_refused_where_it_is_not_built_in() {
+    let text = "[matrix]\nhomeserver = \"https://m\"\naccess_token = \"x\"\n[[idp]]\nname = \"corp\"\ntype = \"ldap\"\n\
+                mxid_homeserver = \"example.com\"\nurl = \"ldaps://a\"\ngssapi = true\ngroup_base = \"o=a\"\nuser_base = \"o=a\"\n";
+    let read =
+        |text: &str| Config::parse(Path::new("inviter.toml"), text).map(|_| ()).map_err(|error| error.to_string());
+    let refused =
+        "inviter.toml:9:1: idp[0].gssapi: this inviter was built without Kerberos: build it with --features gssapi";
+    assert_eq!(read(text), if cfg!(feature = "gssapi") { Ok(()) } else { Err(refused.into()) });
+    let twice = read(&(text.to_owned() + "bind_dn = \"cn=a\"\nbind_password = \"b\"\n")).unwrap_err();
+    assert!(twice.contains("idp[0].gssapi: who asks is told twice"), "{twice}");
 }
 
 #[test]

@@ -1,6 +1,6 @@
 //! What only 389 Directory Server and `FreeIPA` have.
 
-use super::{error, fetch, group, idp, members};
+use super::{error, fetch, group, idp, members, told};
 use crate::support::ds389::{Ds389, IPA_SUFFIX, SUFFIX};
 
 fn connection(server: &Ds389, url: &str) -> String {
@@ -138,4 +138,19 @@ fn hostile_usernames_find_nobody_else() {
         let snapshot = fetch(&idp(&connection(server, &server.ldaps_url()), &keys)).unwrap();
         assert_eq!(members(&snapshot, "xxxhostilexxxexample.com"), ["named"], "{mode}");
     }
+}
+
+#[test]
+fn members_are_looked_up_by_the_hundred() {
+    let server = Ds389::shared();
+    let (keys, unit) = unit(server, SUFFIX, "lookups");
+    let uids: Vec<_> = (0..250).map(|number| format!("many{number:03}")).collect();
+    server.add(&uids.iter().map(|uid| user(&unit, uid, "")).collect::<String>());
+    let members: Vec<_> = uids.iter().map(|uid| format!("uid={uid}")).collect();
+    let members: Vec<_> = members.iter().map(String::as_str).collect();
+    server.add(&group_of(&unit, "xxxlookupsxxxexample.com", "top", &members));
+    let keys = format!("{keys}read_people = \"members\"\n");
+    let said = told(&connection(server, &server.ldaps_url()), &keys, "-vv").stderr;
+    assert!(said.contains("members can be looked up by an attribute attribute=\"entryDN\""), "{said}");
+    assert_eq!(said.matches("searched base=").count(), 1 + 3 + 3, "groups, members, usernames: {said}");
 }

@@ -42,6 +42,7 @@ fn who_has_a_ticket_needs_no_password() {
         .arg("Administrator@EXAMPLE.COM")
         .envs([("KRB5_CONFIG", &config), ("KRB5CCNAME", &cache)])
         .stdin(Stdio::piped())
+        .stdout(Stdio::null())
         .spawn()
         .unwrap_or_else(|error| panic!("kinit does not start ({error}): run tests/setup"));
     std::io::Write::write_all(&mut kinit.stdin.take().unwrap(), format!("{}\n", server.password()).as_bytes()).unwrap();

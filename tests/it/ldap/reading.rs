@@ -3,8 +3,7 @@
 use inviter::desired::Desired;
 use inviter::snapshot::Snapshot;
 
-use super::{ROOM, Slapd, SlapdOptions, config, error, fetch, fetch_wanted, group, idp, ldaps, members, runtime};
-use crate::support::inviter::{Inviter, Outcome};
+use super::{ROOM, Slapd, SlapdOptions, config, error, fetch, fetch_wanted, group, idp, ldaps, members, runtime, told};
 use crate::support::slapd::{group_dn, group_entry, person_dn, person_entry};
 
 const PEOPLE: &str = "ou=people,dc=example,dc=com";
@@ -192,20 +191,15 @@ fn a_group_of_50_000_and_somebody_in_500_groups_are_read() {
     assert_eq!(slapd.searches(PEOPLE), 10, "searches do not grow with the groups");
 }
 
-fn told(slapd: &Slapd, more: &str) -> Outcome {
-    let text = format!(
-        "[matrix]\nhomeserver = \"https://matrix.example.com\"\naccess_token = \"x\"\n[[idp]]\nname = \"corp\"\n\
-         type = \"ldap\"\nmxid_homeserver = \"example.com\"\ngroup_base = \"ou=groups,{EVERYTHING}\"\n\
-         user_base = \"{PEOPLE}\"\n{}{more}",
-        ldaps(slapd)
-    );
-    runtime().block_on(Inviter::new(&text).run(&["idp", "-v"])).success()
+fn said(slapd: &Slapd, more: &str) -> String {
+    let bases = format!("group_base = \"ou=groups,{EVERYTHING}\"\nuser_base = \"{PEOPLE}\"\n");
+    told(&ldaps(slapd), &(bases + more), "-v").stderr
 }
 
 #[test]
 fn the_program_says_which_directory_it_is_and_how_it_is_read() {
     let slapd = with_people(30, &[(ROOM, &["user00001"])]);
-    let auto = told(&slapd, "page_size = 10\n").stderr;
+    let auto = said(&slapd, "page_size = 10\n");
     for choice in [
         "schema=openldap",
         "because=objectClass OpenLDAProotDSE",
@@ -220,7 +214,7 @@ fn the_program_says_which_directory_it_is_and_how_it_is_read() {
     ] {
         assert!(auto.contains(choice), "{choice}: {auto}");
     }
-    let all = told(&slapd, "schema = \"generic\"\nusername_attribute = \"mail\"\nread_people = \"all\"\n").stderr;
+    let all = said(&slapd, "schema = \"generic\"\nusername_attribute = \"mail\"\nread_people = \"all\"\n");
     for choice in [
         "schema=generic because=the configuration says so",
         "username_attribute=mail",
@@ -228,6 +222,6 @@ fn the_program_says_which_directory_it_is_and_how_it_is_read() {
     ] {
         assert!(all.contains(choice), "{choice}: {all}");
     }
-    let few = told(&slapd, "").stderr;
+    let few = said(&slapd, "");
     assert!(few.contains("everybody is read people=30 named=1 because=no more than can be looked up as fast"), "{few}");
 }

@@ -170,7 +170,7 @@ tls enabled = yes
 tls certfile = {folder}/server.pem
 tls keyfile = {folder}/server.key
 tls cafile = {folder}/ca.pem
-ldap server require strong auth = yes
+ldap server require strong auth = allow_sasl_over_tls
 [netlogon]
 path = {folder}/sysvol/scripts
 [sysvol]

@@ -47,6 +47,11 @@ impl Answer {
                 "A limit of the server for {who} is too low, and nothing is done with a cut list. Lift it there, for \
                  paged searches too (OpenLDAP: size.prtotal=unlimited; 389-ds: nsslapd-lookthroughlimit)"
             ),
+            (8, Step::Gssapi(_)) => {
+                "It wants each message signed inside of TLS too: let it take SASL over TLS (Samba: ldap \
+                server require strong auth = allow_sasl_over_tls)"
+                    .into()
+            }
             (8 | 13, _) => "It wants an encrypted connection: use ldaps:// in url, or starttls = true".into(),
             (2 | 53 | 1 | 52, Step::StartTls(_)) => {
                 "It may not offer StartTLS: use ldaps:// in url, or set up TLS at the server".into()
