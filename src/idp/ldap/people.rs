@@ -18,6 +18,14 @@ const NAMES: usize = 100;
 /// How many lookups of single names are under way at a time.
 const LOOKUPS: usize = 64;
 
+/// By which attribute many names can be looked up at once.
+#[derive(Clone, Copy)]
+enum Naming {
+    NotAsked,
+    None,
+    By(&'static str),
+}
+
 /// Names that are looked up, with their numbers.
 type Names = Vec<(usize, String)>;
 
@@ -26,7 +34,7 @@ pub(super) struct ByName<'a> {
     reading: &'a Reading<'a>,
     user_base: Option<Dn>,
     /// The attribute by which many names can be looked up at once; asked for with the first names.
-    naming: Option<Option<&'static str>>,
+    naming: Naming,
     /// The people so far: who is found in two ways is one person.
     people: BTreeSet<Entry>,
 }
@@ -34,7 +42,7 @@ pub(super) struct ByName<'a> {
 impl<'a> ByName<'a> {
     pub(super) fn of(reading: &'a Reading<'a>) -> Self {
         let user_base = Dn::parse(&reading.idp.user_base).ok();
-        Self { reading, user_base, naming: None, people: BTreeSet::new() }
+        Self { reading, user_base, naming: Naming::NotAsked, people: BTreeSet::new() }
     }
 
     /// Reads the people whom wanted groups reach, and whoever has the username of one of them, since two accounts may
@@ -114,12 +122,15 @@ impl<'a> ByName<'a> {
 
     async fn naming(&mut self, names: &Names) -> Result<Option<&'static str>, LdapFailure> {
         // A single name is a search of its own either way.
-        if self.naming.is_none() && names.len() > 1 {
+        if matches!(self.naming, Naming::NotAsked) && names.len() > 1 {
             let naming = self.reading.session.naming_attribute(&self.reading.idp.user_base).await?;
             tracing::debug!(attribute = naming.unwrap_or("none"), "members can be looked up by an attribute");
-            self.naming = Some(naming);
+            self.naming = naming.map_or(Naming::None, Naming::By);
         }
-        Ok(self.naming.flatten())
+        Ok(match self.naming {
+            Naming::By(attribute) => Some(attribute),
+            Naming::NotAsked | Naming::None => None,
+        })
     }
 
     /// Takes in the people below `user_base` whom one of the terms finds.

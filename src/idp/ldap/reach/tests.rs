@@ -40,7 +40,7 @@ fn snapshot(people: Vec<Entry>, groups: Vec<Entry>, others: &[(&str, Lookup)]) -
     let wanted = |name: &str| name.starts_with('x');
     let mut directory = Directory::new(&layout, &wanted);
     directory.add_people(people).unwrap();
-    directory.add_groups(&groups, &BTreeSet::new()).unwrap();
+    directory.add_groups(&groups.into_boxed_slice(), &BTreeSet::new()).unwrap();
     loop {
         let unknown = directory.reached().unknown;
         if unknown.is_empty() {
