@@ -5,8 +5,8 @@ use crate::support::ds389::{Ds389, IPA_SUFFIX, SUFFIX};
 
 fn connection(server: &Ds389, url: &str) -> String {
     format!(
-        "url = {url:?}\nca_file = {:?}\nbind_dn = {:?}\nbind_password = {:?}\n",
-        server.ca_file(),
+        "url = {url:?}\nca_file = \"{}\"\nbind_dn = {:?}\nbind_password = {:?}\n",
+        server.ca_file().display(),
         server.bind_dn(),
         server.password()
     )

@@ -21,10 +21,10 @@ fn who_has_a_ticket_needs_no_password() {
     ));
     let inviter = Inviter::new(&format!(
         "[matrix]\nhomeserver = \"https://matrix.example.com\"\naccess_token = \"x\"\n[[idp]]\nname = \"corp\"\n\
-         type = \"ldap\"\nmxid_homeserver = \"example.com\"\nurl = {:?}\nca_file = {:?}\ngssapi = true\n\
+         type = \"ldap\"\nmxid_homeserver = \"example.com\"\nurl = {:?}\nca_file = \"{}\"\ngssapi = true\n\
          user_base = {unit:?}\ngroup_base = {unit:?}\n",
         server.ldaps_url(),
-        server.ca_file()
+        server.ca_file().display()
     ));
     let realm = format!("{KRB5}[realms]\nEXAMPLE.COM = {{\n kdc = {}\n}}\n", server.address());
     let config = inviter.file("krb5.conf", &realm).display().to_string();
