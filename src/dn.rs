@@ -50,6 +50,14 @@ impl Dn {
         }
     }
 
+    /// Whether an entry with this name is the one with the other name, or below it.
+    pub(crate) fn is_at_or_below(&self, base: &Self) -> bool {
+        let Some(above) = self.0.strip_suffix(&base.0) else { return false };
+        // A comma after a backslash is a part of a value; other backslashes are escaped themselves.
+        let ends_an_rdn = |above: &str| above.bytes().rev().take_while(|byte| *byte == b'\\').count() % 2 == 0;
+        above.is_empty() || base.is_empty() || above.strip_suffix(',').is_some_and(ends_an_rdn)
+    }
+
     /// Whether this is the name of no entry: the placeholder in groups that may not be empty.
     pub(crate) fn is_empty(&self) -> bool {
         self.0.is_empty()

@@ -26,6 +26,7 @@ fn main() -> ExitCode {
     };
     let bars = Bars::new(cli.quiet);
     log_to_stderr(&cli, &bars);
+    inviter::idp::quieten_ldap_panics();
     let result = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()

@@ -16,7 +16,9 @@ use std::path::Path;
 use matrix_sdk::ruma::{OwnedServerName, OwnedUserId, UserId};
 
 pub use document::ConfigError;
-pub use idp::{Credential, EntraIdp, FileIdp, ForeignMembers, Guests, Idp, IdpKind, LdapIdp, Lockout, Schema, Srv};
+pub use idp::{
+    Credential, EntraIdp, FileIdp, ForeignMembers, Guests, Idp, IdpKind, LdapIdp, Lockout, ReadPeople, Schema, Srv,
+};
 pub(crate) use idp::{is_attribute_name, is_search_filter};
 pub use matrix::Matrix;
 pub use policy::{Orphans, OwnersOutside, Policy, RenamedRooms, WhenRefused};

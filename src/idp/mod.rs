@@ -9,7 +9,7 @@ use crate::snapshot::Snapshot;
 
 pub use entra::{EntraFailure, EntraProblem, EntraStep, Refused};
 pub use file::FileError;
-pub use ldap::{Answer, LdapFailure, Problem, Step};
+pub use ldap::{Answer, LdapFailure, Problem, Step, quieten_ldap_panics};
 
 /// Why an identity provider gave no complete answer. The text is for a person: it says what was being done, what
 /// the answer was, and what to do about it.

@@ -5,11 +5,16 @@ use std::path::Path;
 use inviter::config::{Config, Idp};
 use inviter::snapshot::{Group, Members, Snapshot, Standing};
 
+use crate::support::inviter::{Inviter, Outcome};
 use crate::support::slapd::{Slapd, SlapdOptions, group_dn, person_dn};
 use crate::support::tls::Authority;
 
 mod broken;
+mod ds389;
+#[cfg(feature = "gssapi")]
+mod gssapi;
 mod organisation;
+mod reading;
 mod samba;
 mod several;
 mod small;
@@ -45,6 +50,15 @@ fn config(connection: &str, more: &str) -> Config {
         }
     }
     Config::parse(Path::new("inviter.toml"), &text).unwrap()
+}
+
+/// What the program says of an identity provider, from the TOML of its connection and of the rest.
+fn told(connection: &str, more: &str, verbosity: &str) -> Outcome {
+    let text = format!(
+        "[matrix]\nhomeserver = \"https://matrix.example.com\"\naccess_token = \"x\"\n[[idp]]\nname = \"corp\"\n\
+         type = \"ldap\"\nmxid_homeserver = \"example.com\"\n{connection}{more}"
+    );
+    runtime().block_on(Inviter::new(&text).run(&["idp", verbosity])).success()
 }
 
 fn runtime() -> tokio::runtime::Runtime {
@@ -104,6 +118,19 @@ fn a_directory_is_read_over_ldaps_with_a_private_authority() {
     assert_eq!(group.id, Some(slapd.entry_uuid(&group_dn(ROOM))));
     assert_eq!((group.label.as_str(), &group.owners), (group_dn(ROOM).as_str(), &None));
     assert_eq!(snapshot.accounts[&slapd.entry_uuid(&person_dn("alice"))].label, person_dn("alice"));
+}
+
+#[test]
+fn kerberos_is_refused_where_it_is_not_built_in() {
+    let text = "[matrix]\nhomeserver = \"https://m\"\naccess_token = \"x\"\n[[idp]]\nname = \"corp\"\ntype = \"ldap\"\n\
+                mxid_homeserver = \"example.com\"\nurl = \"ldaps://a\"\ngssapi = true\ngroup_base = \"o=a\"\nuser_base = \"o=a\"\n";
+    let read =
+        |text: &str| Config::parse(Path::new("inviter.toml"), text).map(|_| ()).map_err(|error| error.to_string());
+    let refused =
+        "inviter.toml:9:1: idp[0].gssapi: this inviter was built without Kerberos: build it with --features gssapi";
+    assert_eq!(read(text), if cfg!(feature = "gssapi") { Ok(()) } else { Err(refused.into()) });
+    let twice = read(&(text.to_owned() + "bind_dn = \"cn=a\"\nbind_password = \"b\"\n")).unwrap_err();
+    assert!(twice.contains("idp[0].gssapi: who asks is told twice"), "{twice}");
 }
 
 #[test]
@@ -227,19 +254,6 @@ fn more_people_than_a_page_are_all_read() {
 }
 
 #[test]
-fn many_members_are_looked_up_side_by_side() {
-    let slapd = Slapd::start(&SlapdOptions::default());
-    let uids: Vec<_> = (0..3000).map(|number| format!("user{number:04}")).collect();
-    let uids: Vec<_> = uids.iter().map(String::as_str).collect();
-    slapd.people(&uids);
-    slapd.group(ROOM, &uids);
-    let started = std::time::Instant::now();
-    let snapshot = fetch(&idp(&ldaps(&slapd), "user_filter = \"(uid=user0000)\"\n")).unwrap();
-    println!("2,999 lookups: {:?}", started.elapsed());
-    assert_eq!(members(&snapshot, ROOM), ["user0000"]);
-}
-
-#[test]
 fn posix_groups_name_people_by_username() {
     let slapd = Slapd::start(&SlapdOptions::default());
     slapd.people(&["alice", "bob"]);
@@ -253,22 +267,48 @@ fn posix_groups_name_people_by_username() {
     assert_eq!(members(&by_mail, ROOM), ["alice@example.com"]);
 }
 
-#[test]
-fn dynamic_groups_have_the_members_that_the_server_works_out() {
+const DYNAMIC: &str = "xxxdynamicxxxexample.com";
+
+/// A server that works out dynamic groups, or does not, with one that has a member beside.
+fn with_dynamic_groups(extra_config: &str) -> Slapd {
     let slapd = Slapd::start(&SlapdOptions {
         global_config: "TLSVerifyClient never\ninclude /etc/ldap/schema/dyngroup.schema\n".into(),
-        extra_config: "overlay dynlist\ndynlist-attrset groupOfURLs memberURL member\n".into(),
+        extra_config: extra_config.into(),
         ..SlapdOptions::default()
     });
-    slapd.people(&["alice", "anton", "bob"]);
-    slapd.add(&format!(
-        "dn: {}\nobjectClass: groupOfURLs\ncn: {ROOM}\nmemberURL: ldap:///ou=people,dc=example,dc=com??sub?(uid=a*)\n",
-        group_dn(ROOM)
-    ));
+    slapd.people(&["alice", "anton", "bob", "carol"]);
+    for (name, more) in [(ROOM, String::new()), (DYNAMIC, format!("member: {}\n", person_dn("carol")))] {
+        slapd.add(&format!(
+            "dn: {}\nobjectClass: groupOfURLs\nobjectClass: extensibleObject\ncn: {name}\nmemberURL: ldap:///ou=people,dc=example,dc=com??sub?(uid=a*)\n\
+             {more}",
+            group_dn(name)
+        ));
+    }
     slapd.group("xxxouterxxxexample.com", &["bob", &group_dn(ROOM)]);
+    slapd
+}
+
+#[test]
+fn dynamic_groups_have_the_members_that_the_server_works_out() {
+    let slapd = with_dynamic_groups("overlay dynlist\ndynlist-attrset groupOfURLs memberURL member\n");
     let snapshot = fetch(&idp(&ldaps(&slapd), "")).unwrap();
     assert_eq!(members(&snapshot, ROOM), ["alice", "anton"]);
+    assert_eq!(members(&snapshot, DYNAMIC), ["alice", "anton", "carol"]);
     assert_eq!(members(&snapshot, "xxxouterxxxexample.com"), ["alice", "anton", "bob"]);
+}
+
+#[test]
+fn dynamic_groups_that_the_server_is_not_seen_to_work_out_are_unknown() {
+    let snapshot = fetch(&idp(&ldaps(&with_dynamic_groups("")), "")).unwrap();
+    for (name, certain) in [(ROOM, 0), (DYNAMIC, 1), ("xxxouterxxxexample.com", 1)] {
+        let members = &group(&snapshot, name).members;
+        let reason = members.unknown_because().unwrap();
+        assert!(
+            reason.contains("it has members by a memberURL, and the server is not seen to work them out"),
+            "{reason}"
+        );
+        assert_eq!(members.certain().len(), certain, "{name}");
+    }
 }
 
 #[test]

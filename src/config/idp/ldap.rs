@@ -1,19 +1,22 @@
 //! `type = "ldap"`: an LDAP directory.
 
+mod keys;
+
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use matrix_sdk::ruma::OwnedServerName;
-use serde::{Deserialize, Deserializer, de};
+use serde::Deserialize;
 use url::Url;
 
 use super::{Idp, IdpKind};
 use crate::config::document::{ConfigError, Document};
 use crate::config::exposure::{readable_by_all, unencrypted};
-use crate::config::policy::duration;
 use crate::config::secret::{Given, Secret};
-use crate::naming::{Convention, InvalidNames};
+use crate::naming::Convention;
+
+pub(super) use keys::RawLdap;
+pub(crate) use keys::{is_attribute_name, is_search_filter};
 
 /// An LDAP directory.
 #[derive(Debug, Clone)]
@@ -30,6 +33,8 @@ pub struct LdapIdp {
     pub bind: Option<(String, Secret)>,
     /// PEM files with a client certificate and its key, by which the server knows who asks (SASL EXTERNAL).
     pub client_certificate: Option<(PathBuf, PathBuf)>,
+    /// Whether the server knows by a Kerberos ticket who asks (SASL GSSAPI; RFC 4752).
+    pub gssapi: bool,
     /// Which directory it is: what is not given below is chosen by it.
     pub schema: Schema,
     /// How long connecting, with TLS, may take.
@@ -54,6 +59,8 @@ pub struct LdapIdp {
     pub username_attribute: Option<String>,
     /// The attributes with an immutable ID, the first that an entry has is used.
     pub id_attributes: Option<Vec<String>>,
+    /// Which people are read.
+    pub read_people: ReadPeople,
     /// What a lock that ends by itself means.
     pub lockout: Lockout,
     /// What a member means that is known to another directory only.
@@ -93,6 +100,19 @@ pub enum Schema {
     Generic,
 }
 
+/// Which people are read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ReadPeople {
+    /// Everybody, unless they turn out to be many more than the members of groups.
+    #[default]
+    Auto,
+    /// Everybody.
+    All,
+    /// Those whom groups name.
+    Members,
+}
+
 /// What a member means that is known to another directory only: a foreign security principal of Active Directory, an
 /// external member of `FreeIPA`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
@@ -117,75 +137,6 @@ pub enum Lockout {
     LeaveOut,
 }
 
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(super) struct RawLdap {
-    name: String,
-    mxid_homeserver: OwnedServerName,
-    #[serde(default)]
-    invalid_names: InvalidNames,
-    #[serde(default = "default_token", deserialize_with = "token")]
-    room_token: String,
-    #[serde(default = "default_suffix", deserialize_with = "token")]
-    owners_suffix: String,
-    #[serde(default, deserialize_with = "urls")]
-    url: Vec<Url>,
-    srv: Option<String>,
-    dns_server: Option<SocketAddr>,
-    #[serde(default)]
-    starttls: bool,
-    ca_file: Option<PathBuf>,
-    #[serde(default)]
-    allow_plaintext: bool,
-    bind_dn: Option<String>,
-    bind_password: Option<Secret>,
-    bind_password_file: Option<PathBuf>,
-    bind_password_env: Option<String>,
-    client_certificate_file: Option<PathBuf>,
-    client_key_file: Option<PathBuf>,
-    #[serde(default)]
-    schema: Schema,
-    #[serde(default = "default_connect_timeout", deserialize_with = "duration")]
-    connect_timeout: Duration,
-    #[serde(default = "default_operation_timeout", deserialize_with = "duration")]
-    operation_timeout: Duration,
-    #[serde(default = "default_page_size", deserialize_with = "page_size")]
-    page_size: i32,
-    group_base: String,
-    #[serde(default, deserialize_with = "filter")]
-    group_filter: Option<String>,
-    #[serde(default, deserialize_with = "attribute")]
-    group_name_attribute: Option<String>,
-    #[serde(default, deserialize_with = "attributes")]
-    member_attributes: Option<Vec<String>>,
-    user_base: String,
-    #[serde(default, deserialize_with = "filter")]
-    user_filter: Option<String>,
-    #[serde(default, deserialize_with = "attribute")]
-    username_attribute: Option<String>,
-    #[serde(default, deserialize_with = "attributes")]
-    id_attributes: Option<Vec<String>>,
-    #[serde(default)]
-    lockout: Lockout,
-    #[serde(default)]
-    foreign_members: ForeignMembers,
-}
-
-fn default_token() -> String {
-    "xxx".into()
-}
-fn default_suffix() -> String {
-    "_owners".into()
-}
-fn default_connect_timeout() -> Duration {
-    Duration::from_secs(10)
-}
-fn default_operation_timeout() -> Duration {
-    Duration::from_mins(1)
-}
-fn default_page_size() -> i32 {
-    500
-}
 pub(super) fn idp(document: &Document<'_>, folder: &Path, at: &str, raw: RawLdap) -> Result<Idp, ConfigError> {
     let error = |key: &str, message: &str| Err(document.error_at(&["idp", at, key], message.into()));
     let srv = match (raw.srv, raw.url.is_empty()) {
@@ -226,6 +177,12 @@ pub(super) fn idp(document: &Document<'_>, folder: &Path, at: &str, raw: RawLdap
     if client_certificate.is_some() && raw.bind_dn.is_some() {
         return error("client_certificate_file", "who asks is told twice: give this or bind_dn, not both");
     }
+    if raw.gssapi && (client_certificate.is_some() || raw.bind_dn.is_some()) {
+        return error("gssapi", "who asks is told twice: give this, bind_dn or a client certificate");
+    }
+    if raw.gssapi && !cfg!(feature = "gssapi") {
+        return error("gssapi", "this inviter was built without Kerberos: build it with --features gssapi");
+    }
     let given = Given {
         section: vec!["idp".into(), at.into()],
         key: "bind_password",
@@ -253,6 +210,7 @@ pub(super) fn idp(document: &Document<'_>, folder: &Path, at: &str, raw: RawLdap
             ca_file: raw.ca_file.map(|file| folder.join(file)),
             bind,
             client_certificate,
+            gssapi: raw.gssapi,
             schema: raw.schema,
             connect_timeout: raw.connect_timeout,
             operation_timeout: raw.operation_timeout,
@@ -265,6 +223,7 @@ pub(super) fn idp(document: &Document<'_>, folder: &Path, at: &str, raw: RawLdap
             user_filter: raw.user_filter,
             username_attribute: raw.username_attribute,
             id_attributes: raw.id_attributes,
+            read_people: raw.read_people,
             lockout: raw.lockout,
             foreign_members: raw.foreign_members,
         })),
@@ -294,84 +253,4 @@ fn checked_url(url: &Url, starttls: bool, plaintext: bool) -> Result<(), (&'stat
         return Err(("url", "only host and port belong here: use group_base and user_base for the rest"));
     }
     Ok(())
-}
-
-/// One URL, or a list of them.
-fn urls<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<Url>, D::Error> {
-    struct Urls;
-    impl<'de> de::Visitor<'de> for Urls {
-        type Value = Vec<Url>;
-
-        fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-            f.write_str("a URL, or a list of URLs")
-        }
-
-        fn visit_str<E: de::Error>(self, text: &str) -> Result<Self::Value, E> {
-            Url::parse(text).map(|url| vec![url]).map_err(|error| E::custom(format!("{error}: {text:?}")))
-        }
-
-        fn visit_seq<A: de::SeqAccess<'de>>(self, mut list: A) -> Result<Self::Value, A::Error> {
-            let mut urls = Vec::new();
-            while let Some(url) = list.next_element::<Url>()? {
-                urls.push(url);
-            }
-            if urls.is_empty() { Err(de::Error::custom("expected at least one URL")) } else { Ok(urls) }
-        }
-    }
-    deserializer.deserialize_any(Urls)
-}
-
-fn filter<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<String>, D::Error> {
-    let text = String::deserialize(deserializer)?;
-    match ldap3::parse_filter(&text) {
-        Ok(_) => Ok(Some(text)),
-        Err(()) => {
-            Err(de::Error::custom("expected a search filter in parentheses (RFC 4515), like (objectClass=person)"))
-        }
-    }
-}
-
-fn page_size<'de, D: Deserializer<'de>>(deserializer: D) -> Result<i32, D::Error> {
-    let size = i32::deserialize(deserializer)?;
-    if (1..=10_000).contains(&size) { Ok(size) } else { Err(de::Error::custom("expected a number from 1 to 10000")) }
-}
-
-fn token<'de, D: Deserializer<'de>>(deserializer: D) -> Result<String, D::Error> {
-    let token = String::deserialize(deserializer)?;
-    if token.is_empty() { Err(de::Error::custom("expected at least one character")) } else { Ok(token) }
-}
-
-fn attributes<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Vec<String>>, D::Error> {
-    let names = Vec::<String>::deserialize(deserializer)?;
-    if names.is_empty() {
-        return Err(de::Error::custom("expected at least one attribute"));
-    }
-    names.iter().try_for_each(|name| checked_attribute(name))?;
-    Ok(Some(names))
-}
-
-fn attribute<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<String>, D::Error> {
-    let name = String::deserialize(deserializer)?;
-    checked_attribute(&name)?;
-    Ok(Some(name))
-}
-
-/// An attribute description (RFC 4512, section 2.5): a name or a numeric identifier, with options.
-fn checked_attribute<E: de::Error>(name: &str) -> Result<(), E> {
-    let allowed = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '.' | ';');
-    if name.starts_with(|c: char| c.is_ascii_alphanumeric()) && name.chars().all(allowed) {
-        Ok(())
-    } else {
-        Err(E::custom(format!("{name:?} is no attribute name")))
-    }
-}
-
-/// Whether text is a search filter (RFC 4515).
-pub(crate) fn is_search_filter(text: &str) -> bool {
-    ldap3::parse_filter(text).is_ok()
-}
-
-/// Whether text is the name of an attribute.
-pub(crate) fn is_attribute_name(text: &str) -> bool {
-    checked_attribute::<de::value::Error>(text).is_ok()
 }

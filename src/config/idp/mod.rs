@@ -18,7 +18,7 @@ use crate::naming::{Convention, InvalidNames};
 pub use credential::Credential;
 pub use entra::{EntraIdp, Guests};
 pub use file::FileIdp;
-pub use ldap::{ForeignMembers, LdapIdp, Lockout, Schema, Srv};
+pub use ldap::{ForeignMembers, LdapIdp, Lockout, ReadPeople, Schema, Srv};
 pub(crate) use ldap::{is_attribute_name, is_search_filter};
 
 /// One identity provider.

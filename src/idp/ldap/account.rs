@@ -10,7 +10,7 @@ use crate::snapshot::Standing;
 
 /// The attributes with which directories lock accounts. Most are operational: they come only when they are asked for
 /// by name.
-pub(super) const LOCKS: [&str; 7] = [
+pub(super) const LOCKS: [&str; 9] = [
     "pwdAccountLockedTime",
     "nsAccountLock",
     "accountUnlockTime",
@@ -18,6 +18,8 @@ pub(super) const LOCKS: [&str; 7] = [
     "msDS-User-Account-Control-Computed",
     "lockoutTime",
     "accountExpires",
+    "krbPrincipalExpiration",
+    "shadowExpire",
 ];
 
 /// What an entry says about its person.
@@ -46,7 +48,7 @@ pub(super) fn state(entry: &Entry, layout: &Layout) -> State {
 
 /// How the account stands; `None` if it is locked.
 fn lock(entry: &Entry, lockout: Lockout, now: SystemTime) -> Result<Option<Standing>, String> {
-    let [locked_since, locked, until, control, computed, locked_out, expires] = LOCKS;
+    let [locked_since, locked, until, control, computed, locked_out, expires, principal, shadow] = LOCKS;
     if entry.texts(locked).any(|value| value.trim().eq_ignore_ascii_case("true")) {
         return Ok(None);
     }
@@ -56,6 +58,15 @@ fn lock(entry: &Entry, lockout: Lockout, now: SystemTime) -> Result<Option<Stand
     }
     // 0 and the greatest number stand for never (MS-ADTS, section 2.3.1, accountExpires).
     if number(entry, expires)?.is_some_and(|time| time != 0 && time != i64::MAX && time <= file_time(now)) {
+        return Ok(None);
+    }
+    // Of FreeIPA: the KDC refuses such a principal. When a password expires, somebody is still who they are.
+    if time(entry, principal)?.is_some_and(|time| time <= now) {
+        return Ok(None);
+    }
+    // The day from which the account is disabled (RFC 2307, section 3; shadow(5)). 0 means never to some, and long ago
+    // to others; -1 means never.
+    if number(entry, shadow)?.is_some_and(|day| day > 0 && day <= day_of(now)) {
         return Ok(None);
     }
     // UF_LOCKOUT is computed with the duration of a lockout (MS-ADTS, section 3.1.1.4.5.17); `lockoutTime` stays after
@@ -71,10 +82,8 @@ fn lock(entry: &Entry, lockout: Lockout, now: SystemTime) -> Result<Option<Stand
         _ => held = true,
     }
     // Of 389 Directory Server; 1970 stands for a lockout that only an administrator ends.
-    for time in entry.values(until) {
-        let time = std::str::from_utf8(time).ok().and_then(|time| time.get(..14)).and_then(seconds);
-        let time = time.ok_or_else(|| format!("has an {until} that is no time"))?;
-        held |= time == 0 || SystemTime::UNIX_EPOCH + Duration::from_secs(time) > now;
+    if let Some(time) = time(entry, until)? {
+        held |= time == SystemTime::UNIX_EPOCH || time > now;
     }
     Ok(match (held, lockout) {
         (false, _) => Some(Standing::Active),
@@ -89,6 +98,20 @@ fn number(entry: &Entry, attribute: &str) -> Result<Option<i64>, String> {
     number.map(Some).ok_or_else(|| format!("has a {attribute} that is no number"))
 }
 
+/// The time in an attribute (RFC 4517, section 3.3.13), in UTC as directories write it.
+fn time(entry: &Entry, attribute: &str) -> Result<Option<SystemTime>, String> {
+    let Some(value) = entry.values(attribute).first() else { return Ok(None) };
+    let seconds = std::str::from_utf8(value).ok().and_then(|text| text.get(..14)).and_then(seconds);
+    let time = seconds.map(|seconds| SystemTime::UNIX_EPOCH + Duration::from_secs(seconds));
+    time.map(Some).ok_or_else(|| format!("has a value of {attribute} that is no time"))
+}
+
+/// The number of days since 1970.
+fn day_of(time: SystemTime) -> i64 {
+    let since = time.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+    i64::try_from(since.as_secs() / (24 * 60 * 60)).unwrap_or(i64::MAX)
+}
+
 /// A time in steps of 100 nanoseconds since 1601 (MS-DTYP, section 2.3.3).
 fn file_time(time: SystemTime) -> i64 {
     const EPOCH: i64 = 116_444_736_000_000_000;
@@ -96,7 +119,7 @@ fn file_time(time: SystemTime) -> i64 {
     i64::try_from(since.as_nanos() / 100).unwrap_or(i64::MAX).saturating_add(EPOCH)
 }
 
-/// The seconds since 1970 of `YYYYMMDDHHMMSS` (RFC 4517, section 3.3.13), which 389 Directory Server writes in UTC.
+/// The seconds since 1970 of `YYYYMMDDHHMMSS` (RFC 4517, section 3.3.13), which is in UTC.
 fn seconds(text: &str) -> Option<u64> {
     let part = |from: usize, to: usize| text.get(from..to).filter(|part| part.bytes().all(|b| b.is_ascii_digit()));
     let time = format!(
@@ -208,6 +231,21 @@ mod tests {
         assert_eq!(locked("accountUnlockTime", "19700101000000Z"), Some(Standing::LockedOut));
         let entry = Entry::new("uid=a", &[("accountUnlockTime", &["soon"])]);
         assert!(lock(&entry, Lockout::Hold, now()).is_err());
+    }
+
+    #[test]
+    fn an_account_that_expired_is_left_out_and_one_whose_password_expired_is_not() {
+        assert_eq!(locked("krbPrincipalExpiration", "20260101000001Z"), Some(Standing::Active));
+        assert_eq!(locked("krbPrincipalExpiration", "20260101000000Z"), None);
+        assert_eq!(locked("krbPrincipalExpiration", "19700101000000Z"), None);
+        assert!(lock(&Entry::new("uid=a", &[("krbPrincipalExpiration", &["never"])]), Lockout::Hold, now()).is_err());
+        assert_eq!(locked("shadowExpire", "20454"), None);
+        for day in ["20455", "0", "-1"] {
+            assert_eq!(locked("shadowExpire", day), Some(Standing::Active), "{day}");
+        }
+        for password in ["krbPasswordExpiration", "passwordExpirationTime"] {
+            assert_eq!(locked(password, "20000101000000Z"), Some(Standing::Active));
+        }
     }
 
     #[test]

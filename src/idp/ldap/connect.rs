@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use futures_util::FutureExt;
-use ldap3::{Ldap, LdapConnAsync, LdapConnSettings, LdapError, StdStream};
+use ldap3::{Ldap, LdapConnAsync, LdapConnSettings, LdapError, LdapResult, StdStream};
 use tokio::net::{TcpStream, lookup_host};
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, timeout, timeout_at};
@@ -43,6 +43,11 @@ impl Session {
                 let bind = AssertUnwindSafe(ldap.sasl_external_bind()).catch_unwind();
                 (Step::External, timeout(idp.operation_timeout, bind).await)
             }
+            (None, None) if idp.gssapi => {
+                let host = Target::of(url).host;
+                let answer = timeout(idp.operation_timeout, session.gssapi(&host)).await;
+                (Step::Gssapi(host), answer)
+            }
             (None, None) => return Ok(session),
         };
         let problem = match answer {
@@ -56,6 +61,18 @@ impl Session {
             Err(_) => Problem::OperationTimeout { after: idp.operation_timeout, entries: None },
         };
         Err(LdapFailure { step, problem })
+    }
+
+    /// Binds as the principal of a Kerberos ticket.
+    #[cfg(feature = "gssapi")]
+    async fn gssapi(&self, host: &str) -> std::thread::Result<Result<LdapResult, LdapError>> {
+        AssertUnwindSafe(self.ldap.clone().sasl_gssapi_bind(host)).catch_unwind().await
+    }
+
+    /// The configuration is not accepted where this is all there is.
+    #[cfg(not(feature = "gssapi"))]
+    async fn gssapi(&self, _: &str) -> std::thread::Result<Result<LdapResult, LdapError>> {
+        std::future::ready(Ok(Err(LdapError::EndOfStream))).await
     }
 
     async fn connect(idp: &LdapIdp, url: &Url) -> Result<Self, LdapFailure> {
@@ -78,7 +95,7 @@ impl Session {
                 tracing::debug!(%url, "connected");
                 return Ok(Self {
                     ldap,
-                    anonymous: idp.bind.is_none() && idp.client_certificate.is_none(),
+                    anonymous: idp.bind.is_none() && idp.client_certificate.is_none() && !idp.gssapi,
                     operation_timeout: idp.operation_timeout,
                     pages: true,
                     driver: Mutex::new(Some(tokio::spawn(connection.drive()))),
@@ -103,6 +120,8 @@ impl Session {
         let driver = match error {
             LdapError::FilterParsing => return Problem::Filter,
             LdapError::Io { source } => return Problem::Lost(line(&source.to_string())),
+            #[cfg(feature = "gssapi")]
+            LdapError::GssapiOperationError(why) => return Problem::Kerberos(line(&why)),
             _ => self.driver.lock().unwrap_or_else(PoisonError::into_inner).take(),
         };
         let Some(driver) = driver else { return Problem::Lost("it ended".into()) };

@@ -18,10 +18,12 @@ pub(super) struct Root {
     capabilities: Vec<String>,
     /// Where its schema is.
     pub(super) subschema: Option<String>,
+    /// The entries below which everything is.
+    pub(super) contexts: Vec<String>,
 }
 
 /// The attributes of the root DSE. All but the first are operational: they come only when asked for by name.
-pub(super) const ROOT_ATTRIBUTES: [&str; 8] = [
+pub(super) const ROOT_ATTRIBUTES: [&str; 9] = [
     "objectClass",
     "vendorName",
     "vendorVersion",
@@ -30,9 +32,12 @@ pub(super) const ROOT_ATTRIBUTES: [&str; 8] = [
     "supportedCapabilities",
     "supportedLDAPVersion",
     "subschemaSubentry",
+    "namingContexts",
 ];
 /// RFC 2696.
 pub(super) const PAGED_RESULTS: &str = "1.2.840.113556.1.4.319";
+/// RFC 3296.
+const MANAGE_DSA_IT: &str = "2.16.840.1.113730.3.4.2";
 /// `LDAP_CAP_ACTIVE_DIRECTORY_OID` (MS-ADTS, section 3.1.1.3.4.3.1).
 const ACTIVE_DIRECTORY: &str = "1.2.840.113556.1.4.800";
 
@@ -46,7 +51,13 @@ impl Root {
             controls: all("supportedControl"),
             capabilities: all("supportedCapabilities"),
             subschema: entry.texts("subschemaSubentry").next().map(str::to_owned),
+            contexts: all("namingContexts"),
         }
+    }
+
+    /// Whether entries can be had as they are stored.
+    pub(super) fn has_stored(&self) -> bool {
+        self.controls.iter().any(|control| control == MANAGE_DSA_IT)
     }
 
     /// Whether the page control may be sent. A server that says what it offers is believed; to another one it goes

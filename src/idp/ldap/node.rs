@@ -39,21 +39,17 @@ pub(super) struct GroupNode {
     /// The names, if the search for groups found it.
     pub(super) names: BTreeSet<String>,
     pub(super) id: Option<SourceId>,
+    /// Whom it names by their distinguished names.
     pub(super) members: BTreeSet<usize>,
-    /// Usernames that are nobody's.
-    pub(super) strangers: BTreeSet<String>,
-    /// Whether it is somebody's primary group, as far as can be told.
-    pub(super) has_sid: bool,
+    /// Whom it names by their usernames.
+    pub(super) usernames: BTreeSet<String>,
+    /// By which people have it as their primary group, where there is such a thing.
+    pub(super) sid: Option<Vec<u8>>,
     /// Why there may be more members.
     pub(super) flaws: BTreeSet<String>,
 }
 
 impl Node {
-    pub(super) fn leads_to(&self) -> impl Iterator<Item = usize> {
-        let same = if let Rest::Same(other) = self.rest { Some(other) } else { None };
-        self.group.iter().flat_map(|group| group.members.iter().copied()).chain(same)
-    }
-
     pub(super) fn id(&self) -> Option<&str> {
         match (&self.group, &self.person) {
             (_, Some(Person::Usable { id: Some(id), .. })) => Some(id),

@@ -81,12 +81,12 @@ impl Directory<'_> {
                     if at == start { flaw.clone() } else { format!("in \"{}\", {flaw}", line(&node.label)) }
                 };
                 reasons.extend(group.flaws.iter().map(inside));
-                if let (Some(stranger), true) = (group.strangers.first(), self.nameless > 0) {
+                if let (Some(stranger), true) = (self.strangers(group).next(), self.nameless > 0) {
                     let stranger = line(stranger);
                     reasons.insert(format!("memberUid \"{stranger}\" may be somebody whose username cannot be read"));
                 }
             }
-            if node.group.as_ref().is_some_and(|group| group.has_sid) && self.rootless > 0 {
+            if node.group.as_ref().is_some_and(|group| group.sid.is_some()) && self.rootless > 0 {
                 reasons.insert("it may be the primary group of somebody whose own cannot be read".into());
             }
             let mut puzzle = |why: &str| {
@@ -101,7 +101,7 @@ impl Directory<'_> {
                 (None, Rest::Unclear(why)) => puzzle(why),
                 _ => {}
             }
-            open.extend(node.leads_to());
+            open.extend(self.leads_to(node));
         }
         (members, reasons)
     }
@@ -146,11 +146,13 @@ impl Directory<'_> {
                 notices.push(format!("the group \"{label}\" names {count} without an entry, left out: {gone}"));
             }
             // Some strangers are people whom the filter leaves out; that all are is odd.
-            if !group.strangers.is_empty() && group.members.is_empty() {
-                let strangers = few(group.strangers.iter().map(String::as_str));
+            let mut strangers = self.strangers(group).peekable();
+            if strangers.peek().is_some() && self.members(group).next().is_none() {
+                let strangers = few(strangers);
                 notices.push(format!("nobody is found for any memberUid of the group \"{label}\": {strangers}"));
-            } else if !group.strangers.is_empty() {
-                tracing::debug!(group = %label, usernames = ?group.strangers, "memberUid that is nobody's");
+            } else if strangers.peek().is_some() {
+                let usernames: Vec<_> = strangers.collect();
+                tracing::debug!(group = %label, ?usernames, "memberUid that is nobody's");
             }
         }
         if !unclear.is_empty() {

@@ -4,8 +4,8 @@ use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use ldap3::asn1::{PL, StructureTag, parse_tag};
-use ldap3::controls::{Control, PagedResults, RawControl};
-use ldap3::{Ldap, LdapError, LdapResult, Scope};
+use ldap3::controls::{Control, ManageDsaIt, PagedResults, RawControl};
+use ldap3::{Ldap, LdapError, LdapResult, Scope, ldap_escape};
 use tokio::time::timeout;
 
 use super::connect::Session;
@@ -44,18 +44,43 @@ pub(super) struct Page {
     pub(super) result: Option<LdapResult>,
 }
 
+/// A search of a subtree.
+#[derive(Debug, Clone)]
+pub(super) struct Ask<'a> {
+    /// What it is for.
+    pub(super) step: Step,
+    pub(super) base: &'a str,
+    pub(super) filter: &'a str,
+    pub(super) attributes: &'a [String],
+    pub(super) page_size: i32,
+    /// Whether entries are wanted as they are stored, without what the server works out (RFC 3296, section 3).
+    pub(super) stored: bool,
+}
+
 impl Session {
-    /// Searches a subtree page by page (RFC 2696). Each page has the time of one operation.
-    pub(super) async fn search(&self, step: Step, attributes: &[String], page_size: i32) -> Result<Found, LdapFailure> {
-        let Step::Search { base, filter, .. } = &step else { return Ok(Found::default()) };
+    /// Searches page by page (RFC 2696). Each page has the time of one operation.
+    pub(super) async fn search(&self, ask: &Ask<'_>) -> Result<Found, LdapFailure> {
+        Ok(self.search_up_to(ask, usize::MAX).await?.unwrap_or_default())
+    }
+
+    /// Likewise, and gives up with `None` before a further page when more entries than that have come.
+    pub(super) async fn search_up_to(&self, ask: &Ask<'_>, most: usize) -> Result<Option<Found>, LdapFailure> {
+        let Ask { step, base, filter, attributes, page_size, stored } = ask;
         let mut found = Found::default();
         let mut read = 0;
         let mut empty_pages = 0;
         let mut cookie = Vec::new();
         let problem = loop {
             let mut ldap = self.ldap.clone();
+            let mut controls: Vec<RawControl> = Vec::new();
             if self.pages {
-                ldap.with_controls(RawControl::from(PagedResults { size: page_size, cookie }));
+                controls.push(PagedResults { size: *page_size, cookie }.into());
+            }
+            if *stored {
+                controls.push(ManageDsaIt.into());
+            }
+            if !controls.is_empty() {
+                ldap.with_controls(controls);
             }
             let page = match self.page(ldap, base, Scope::Subtree, filter, attributes, read).await {
                 Ok(page) => page,
@@ -63,7 +88,7 @@ impl Session {
             };
             let result = match page.result {
                 Some(result) if result.rc == 0 => result,
-                other => break self.unsuccessful(&step, other),
+                other => break self.unsuccessful(step, other),
             };
             read += page.entries.len();
             empty_pages = if page.entries.is_empty() { empty_pages + 1 } else { 0 };
@@ -82,13 +107,46 @@ impl Session {
             };
             if cookie.is_empty() {
                 tracing::debug!(%base, %filter, entries = read, references = found.references, "searched");
-                return Ok(found);
+                return Ok(Some(found));
+            }
+            if read > most {
+                tracing::debug!(%base, %filter, entries = read, "searched no further");
+                return Ok(None);
             }
             if read > MOST_ENTRIES || empty_pages > MOST_EMPTY_PAGES {
                 break Problem::Malformed("pages without end".into());
             }
         };
-        Err(LdapFailure { step, problem })
+        Err(LdapFailure { step: step.clone(), problem })
+    }
+
+    /// The entry with a name, if it can be read and matches a filter.
+    pub(super) async fn matching(
+        &self,
+        dn: &str,
+        filter: &str,
+        attributes: &[String],
+    ) -> Result<Option<Entry>, LdapFailure> {
+        let failed = |problem| LdapFailure { step: Step::Lookup, problem };
+        let page = self.page(self.ldap.clone(), dn, Scope::Base, filter, attributes, 0).await.map_err(failed)?;
+        match page.result {
+            Some(result) if result.rc == 0 || result.rc == NO_SUCH_OBJECT => Ok(page.entries.into_iter().next()),
+            other => Err(failed(self.unsuccessful(&Step::Lookup, other))),
+        }
+    }
+
+    /// The attribute by whose value entries can be found by their names: one with which the entry at the base is
+    /// found. `entryDN` is that of RFC 5020, `distinguishedName` of Active Directory; others have none.
+    pub(super) async fn naming_attribute(&self, base: &str) -> Result<Option<&'static str>, LdapFailure> {
+        for attribute in ["entryDN", "distinguishedName"] {
+            let filter = format!("({attribute}={})", ldap_escape(base));
+            let page = self.page(self.ldap.clone(), base, Scope::Base, &filter, &["1.1".to_owned()], 0).await;
+            let page = page.map_err(|problem| LdapFailure { step: Step::Lookup, problem })?;
+            if page.entries.len() == 1 {
+                return Ok(Some(attribute));
+            }
+        }
+        Ok(None)
     }
 
     /// Looks up the entry with a name.

@@ -14,6 +14,11 @@ pub(super) fn primary_group(own: &[u8], primary_group_id: &str) -> Option<Vec<u8
     Some(sid)
 }
 
+/// What follows the identifier of the domain in that of a group: what `primaryGroupID` would say.
+pub(super) fn relative(sid: &[u8]) -> Option<u32> {
+    sid.last_chunk().map(|last| u32::from_le_bytes(*last))
+}
+
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
@@ -31,6 +36,12 @@ mod tests {
                 assert_eq!(own.len(), 8 + 4 * usize::from(own[1]));
             }
         });
+    }
+
+    #[test]
+    fn a_group_is_asked_for_by_the_end_of_its_identifier() {
+        assert_eq!(relative(&[1, 1, 0, 0, 0, 0, 0, 5, 1, 2, 0, 0]), Some(513));
+        assert_eq!(relative(&[]), None);
     }
 
     #[test]

@@ -4,7 +4,8 @@ use std::io::{Read as _, Write as _};
 use std::net::{Shutdown, TcpListener, TcpStream};
 use std::thread;
 
-use super::{ROOM, Slapd, SlapdOptions, connection, error, fetch, idp, members};
+use super::{ROOM, Slapd, SlapdOptions, connection, error, fetch, idp, members, runtime};
+use crate::support::inviter::Inviter;
 
 fn at(url: &str) -> String {
     format!("url = \"{url}\"\nallow_plaintext = true\nconnect_timeout = \"1s\"\noperation_timeout = \"1s\"\n")
@@ -88,6 +89,22 @@ fn a_server_that_speaks_no_ldap_is_told() {
             assert!(error.contains(told), "{error}");
         }
     }
+}
+
+#[test]
+fn nothing_but_the_error_is_printed_about_an_answer_that_is_malformed() {
+    let port = listen("127.0.0.1:0", |mut stream| {
+        let _ = stream.read(&mut [0; 1024]);
+        let _ = stream.write_all(b"\x30\x05\x02\x01\x01\x65\x00");
+    });
+    let config = format!(
+        "[matrix]\nhomeserver = \"https://matrix.example.com\"\naccess_token = \"x\"\n[[idp]]\nname = \"corp\"\n\
+         type = \"ldap\"\nmxid_homeserver = \"example.com\"\ngroup_base = \"ou=groups\"\nuser_base = \"ou=people\"\n{}",
+        at(&format!("ldap://127.0.0.1:{port}"))
+    );
+    let stderr = runtime().block_on(Inviter::new(&config).run(&["idp"])).status(1).stderr;
+    assert!(stderr.starts_with("error: ") && stderr.contains("that cannot be read"), "{stderr}");
+    assert!(stderr.lines().count() == 1 && !stderr.contains("panicked"), "{stderr}");
 }
 
 #[test]

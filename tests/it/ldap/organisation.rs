@@ -83,9 +83,14 @@ fn escaped(value: &str) -> String {
     escaped
 }
 
-/// The same name in another spelling: upper case where that is the same, hexadecimal escapes, spaces.
-fn respelt(dn: &str) -> String {
-    dn.replace("\\,", "\\2C").replace("\\+", "\\2b").replacen("cn=", "CN = ", 1).replace(",ou=", ", OU=")
+/// The same name in another spelling: another case where that is the same, hexadecimal escapes, spaces.
+fn respelt(dn: &str, spaced: bool) -> String {
+    let dn = dn.replace("\\,", "\\2C").replace("\\+", "\\2b");
+    if spaced {
+        dn.replacen("cn=", "CN = ", 1).replace(",ou=", ", OU=")
+    } else {
+        dn.replacen("cn=", "CN=", 1).replace(",OU=", ",ou=")
+    }
 }
 
 /// An attribute in LDIF, whatever is in its value (RFC 2849).
@@ -112,8 +117,8 @@ struct Dialect {
     groups: &'static str,
     person: fn(&Person) -> Vec<(&'static str, String)>,
     group: fn(&str) -> Vec<(&'static str, String)>,
-    /// Whether a member may be named in any spelling.
-    respelt: bool,
+    /// Whether the server takes names with spaces around what separates their parts.
+    spaced: bool,
 }
 
 impl Dialect {
@@ -131,7 +136,7 @@ impl Dialect {
             Member::Person(uid) => self.person_dn(uid),
             Member::Group(name) => self.group_dn(name),
         };
-        if self.respelt { respelt(&dn) } else { dn }
+        respelt(&dn, self.spaced)
     }
 
     /// The entries, people first, and the memberships, since some servers want the entry before its name.
@@ -173,8 +178,16 @@ fn inet_org_person(person: &Person) -> Vec<(&'static str, String)> {
     vec![("objectClass", "inetOrgPerson".into()), ("uid", person.uid.into()), ("sn", "x".into())]
 }
 
+/// What is wanted, whether everybody is read or those whom groups name.
+fn desired(name: &str, connection: &str, more: &str) -> String {
+    let [all, members] = ["all", "members"]
+        .map(|mode| read(&format!("{name}, {mode}"), &config(connection, &format!("{more}read_people = {mode:?}\n"))));
+    assert_eq!(all, members, "{name}");
+    all
+}
+
 /// What is wanted, without what differs by nature: the immutable IDs of the groups.
-fn desired(name: &str, config: &Config) -> String {
+fn read(name: &str, config: &Config) -> String {
     let idp = &config.idps[0];
     let snapshot = runtime().block_on(fetch_wanted(idp)).unwrap_or_else(|error| panic!("{name}: {error}"));
     let mut desired = Desired::build(config, &[snapshot]).unwrap();
@@ -200,12 +213,12 @@ fn openldap() -> String {
             attributes
         },
         group: |_| vec![("objectClass", "groupOfNames".into())],
-        respelt: true,
+        spaced: true,
     };
     let (entries, members) = dialect.ldif();
     slapd.add(&entries);
     slapd.modify(&members);
-    desired("OpenLDAP", &config(&super::ldaps(&slapd), ""))
+    desired("OpenLDAP", &super::ldaps(&slapd), "")
 }
 
 fn ds389_tree(people: &'static str, groups: &'static str, freeipa: bool) -> String {
@@ -230,7 +243,7 @@ fn ds389_tree(people: &'static str, groups: &'static str, freeipa: bool) -> Stri
         } else {
             |_| vec![("objectClass", "groupOfNames".into())]
         },
-        respelt: true,
+        spaced: true,
     };
     let (entries, members) = dialect.ldif();
     server.add(&entries);
@@ -245,8 +258,8 @@ fn ds389_tree(people: &'static str, groups: &'static str, freeipa: bool) -> Stri
         server.bind_dn(),
         server.password()
     );
-    let config = config(&connection, &format!("user_base = {people:?}\ngroup_base = {groups:?}\n"));
-    desired(if freeipa { "FreeIPA" } else { "389 Directory Server" }, &config)
+    let more = format!("user_base = {people:?}\ngroup_base = {groups:?}\n");
+    desired(if freeipa { "FreeIPA" } else { "389 Directory Server" }, &connection, &more)
 }
 
 fn active_directory() -> String {
@@ -272,7 +285,7 @@ fn active_directory() -> String {
             let account: String = name.chars().filter(|c| c.is_alphanumeric() || ".-_".contains(*c)).collect();
             vec![("objectClass", "group".into()), ("sAMAccountName", format!("g-{account}"))]
         },
-        respelt: false,
+        spaced: false,
     };
     let (entries, members) = dialect.ldif();
     server.add(&entries);
@@ -281,9 +294,10 @@ fn active_directory() -> String {
     server.lock_out("out");
     let more =
         format!("user_base = {:?}\ngroup_base = {:?}\n", dialect.people.to_lowercase(), dialect.groups.to_lowercase());
-    let by_account = desired("Active Directory", &config(&super::samba::connection(server), &more));
+    let connection = super::samba::connection(server);
+    let by_account = desired("Active Directory", &connection, &more);
     let by_principal = format!("{more}username_attribute = \"userprincipalname\"\n");
-    assert_eq!(by_account, desired("principals", &config(&super::samba::connection(server), &by_principal)));
+    assert_eq!(by_account, desired("principals", &connection, &by_principal));
     by_account
 }
 
@@ -303,8 +317,7 @@ fn small_server() -> String {
             attributes
         },
         group: |_| vec![("objectClass", "groupOfNames".into())],
-        // It compares names byte by byte, without case.
-        respelt: false,
+        spaced: true,
     };
     let mut entries = Vec::new();
     for (number, (dn, attributes)) in dialect.entries().into_iter().enumerate() {
@@ -324,7 +337,7 @@ fn small_server() -> String {
     let root = vec![("vendorName", vec!["LLDAP"]), ("supportedLDAPVersion", vec!["3"])];
     let server = Double::start(Manners { root, ..Manners::default() }, entries);
     let connection = format!("url = {:?}\nallow_plaintext = true\n", server.url());
-    desired("a small server", &config(&connection, "user_filter = \"(&(objectClass=person)(!(disabled=TRUE)))\"\n"))
+    desired("a small server", &connection, "user_filter = \"(&(objectClass=person)(!(disabled=TRUE)))\"\n")
 }
 
 #[test]

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use inviter::snapshot::Standing;
 
-use super::{error, fetch, group, idp, members, notices};
+use super::{error, fetch, group, idp, members, notices, told};
 use crate::support::double::{ACTIVE_DIRECTORY, Double, Manners, PAGED_RESULTS};
 use crate::support::samba::{SUFFIX, Samba};
 
@@ -119,6 +119,24 @@ fn a_domain_controller_that_wants_tls_says_so() {
     let plain = connection(server).replace(&server.ldaps_url(), &server.ldap_url()) + "allow_plaintext = true\n";
     let error = error(&idp(&plain, ""));
     assert!(error.contains("strongerAuthRequired (8)") && error.contains("use ldaps:// in url"), "{error}");
+}
+
+#[test]
+fn members_are_looked_up_by_the_hundred() {
+    let server = Samba::shared();
+    let (keys, unit) = unit(server, "lookups");
+    let names: Vec<_> = (0..150).map(|number| format!("many{number:03}")).collect();
+    let principal = |name: &String| user(&unit, name, &format!("userPrincipalName: {name}@example.com\n"));
+    server.add(&names.iter().map(principal).collect::<String>());
+    let members: Vec<_> = names.iter().map(|name| format!("CN={name},{unit}")).collect();
+    server.add(&group_of(&unit, "xxxlookupsxxxexample.com", &members));
+    for attribute in ["sAMAccountName", "userPrincipalName"] {
+        let keys = format!("{keys}read_people = \"members\"\nusername_attribute = {attribute:?}\n");
+        let said = told(&connection(server), &keys, "-vv").stderr;
+        assert!(said.contains("members can be looked up by an attribute attribute=\"distinguishedName\""), "{said}");
+        // Groups, people without a primary group, members, those whose primary group it is, and usernames.
+        assert_eq!(said.matches("searched base=").count(), 1 + 1 + 2 + 1 + 2, "{said}");
+    }
 }
 
 /// A directory like Active Directory, which hands out long attributes in ranges.

@@ -94,7 +94,27 @@ fn a_dynamic_group_that_the_server_does_not_work_out_is_unknown() {
     ));
     let snapshot = fetch(&idp(&at(&Double::start(small(), entries)), "")).unwrap();
     let reason = group(&snapshot, "xxxdynamicxxxexample.com").members.unknown_because().unwrap();
-    assert_eq!(reason, "its members are those of a memberURL, which the server did not work out");
+    assert_eq!(reason, "it has members by a memberURL, and the server is not seen to work them out");
+}
+
+#[test]
+fn members_are_looked_up_one_by_one_where_no_attribute_finds_them() {
+    let double = Double::start(small(), people(30));
+    let snapshot = fetch(&idp(&at(&double), "read_people = \"members\"\n")).unwrap();
+    assert_eq!((members(&snapshot, ROOM).len(), snapshot.accounts.len()), (30, 30));
+    // The root, the groups, two for an attribute; for each two, since whom the filter leaves out is no person; and one
+    // for all their usernames.
+    assert_eq!(double.searches().len(), 4 + 60 + 1, "{:?}", double.searches());
+}
+
+#[test]
+fn a_limit_is_an_error_when_members_are_looked_up_too() {
+    let manners = Manners { result: Some(("ou=people", 4, 0)), ..paging() };
+    let error = error(&idp(&at(&Double::start(manners, people(30))), "read_people = \"members\"\n"));
+    assert!(
+        error.contains("cannot look up the members of groups") && error.contains("sizeLimitExceeded (4)"),
+        "{error}"
+    );
 }
 
 #[test]

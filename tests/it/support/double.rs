@@ -147,9 +147,9 @@ impl State {
             let root: Entry = (String::new(), self.manners.root.iter().map(owned).collect());
             return (vec![self.entry(&root, &wanted), result(0x65, 0)], Vec::new(), true);
         }
-        let base = base.to_lowercase();
+        let base = normal(&base);
         let below = |dn: &str| {
-            let dn = dn.to_lowercase();
+            let dn = normal(dn);
             dn == base || subtree && dn.ends_with(&format!(",{base}"))
         };
         let judged = self.entries.iter().filter(|(dn, _)| below(dn)).map(|it| Some((matches(&request[6], it)?, it)));
@@ -239,6 +239,28 @@ fn result(operation: u8, code: u8) -> Vec<u8> {
 
 fn result_saying(operation: u8, code: u8, says: &str) -> Vec<u8> {
     tag(operation, &[tag(10, &[code]), tag(4, b""), tag(4, says.as_bytes())].concat())
+}
+
+/// A DN in one spelling: case, spaces around `=` and after a comma, and hexadecimal escapes do not matter.
+fn normal(dn: &str) -> String {
+    let mut normal = String::new();
+    let mut rest = dn.to_lowercase();
+    while let Some((before, after)) = rest.split_once('\\') {
+        normal.push_str(before);
+        let hex = after.get(..2).and_then(|digits| u8::from_str_radix(digits, 16).ok());
+        let (c, length) = match hex {
+            Some(byte) => (char::from(byte), 2),
+            None => {
+                (after.chars().next().expect("something is escaped"), after.chars().next().map_or(0, char::len_utf8))
+            }
+        };
+        // Kept apart from what separates.
+        normal.push('\\');
+        normal.push(c);
+        rest = after[length..].to_owned();
+    }
+    normal.push_str(&rest);
+    normal.replace(" = ", "=").replace(", ", ",")
 }
 
 /// BER with a length of up to four bytes.

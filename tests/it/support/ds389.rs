@@ -1,9 +1,15 @@
 //! A real 389 Directory Server, with the tree of an organisation and that of a `FreeIPA`.
 
-use std::{fs, net::TcpStream, path::Path, process::Command, sync::OnceLock};
+use std::{
+    fs,
+    net::TcpStream,
+    path::{Path, PathBuf},
+    process::Command,
+    sync::OnceLock,
+};
 
 use super::{
-    tools,
+    tools::{Client, done},
     watchdog::{Watchdog, free_port, server_folder},
 };
 
@@ -21,6 +27,7 @@ pub const IPA_SUFFIX: &str = "dc=ipa,dc=test";
 pub struct Ds389 {
     watchdog: Watchdog,
     port: u16,
+    secure_port: u16,
 }
 
 impl Ds389 {
@@ -36,8 +43,8 @@ impl Ds389 {
             "389 Directory Server is not installed ({SERVER} or {DEFAULTS} is missing): run tests/setup"
         );
         let folder = server_folder("ds389");
-        let port = free_port();
-        set_up(&folder, port);
+        let (port, secure_port) = (free_port(), free_port());
+        set_up(&folder, port, secure_port);
         let instance = folder.join("etc/dirsrv/slapd-test");
         fs::write(instance.join("schema/60ipa.ldif"), IPA_SCHEMA).expect("the folder is writable");
         let dse = instance.join("dse.ldif");
@@ -48,14 +55,24 @@ impl Ds389 {
         let pid = folder.join("run/server.pid").display().to_string();
         let watchdog = Watchdog::start("ns-slapd", folder, &[SERVER, "-d", "0", "-D", &instance, "-i", &pid]);
         watchdog.wait_until(|| TcpStream::connect(("127.0.0.1", port)).is_ok());
-        let server = Self { watchdog, port };
+        let server = Self { watchdog, port, secure_port };
         server.add(BASE);
         server
     }
 
-    /// Its URL. Without TLS: what that does is tested elsewhere.
+    /// Its URL without TLS, where `StartTLS` is possible.
     pub fn url(&self) -> String {
-        format!("ldap://127.0.0.1:{}", self.port)
+        format!("ldap://localhost:{}", self.port)
+    }
+
+    /// Its URL with TLS.
+    pub fn ldaps_url(&self) -> String {
+        format!("ldaps://localhost:{}", self.secure_port)
+    }
+
+    /// The certificate of the authority of its own that signed the server's.
+    pub fn ca_file(&self) -> PathBuf {
+        self.watchdog.folder().join("etc/dirsrv/slapd-test/ca.crt")
     }
 
     /// Who may read everything.
@@ -70,32 +87,26 @@ impl Ds389 {
 
     /// Adds entries.
     pub fn add(&self, ldif: &str) {
-        self.tool("ldapadd", &[], ldif);
+        self.client().add(ldif);
     }
 
     /// Applies an LDIF with `changetype`s.
     pub fn modify(&self, ldif: &str) {
-        self.tool("ldapmodify", &[], ldif);
+        self.client().modify(ldif);
     }
 
     /// Searches a suffix and returns unwrapped LDIF.
     pub fn search(&self, suffix: &str, filter: &str, attributes: &[&str]) -> String {
-        let mut arguments = vec!["-LLL", "-o", "ldif-wrap=no", "-b", suffix, filter];
-        arguments.extend(attributes);
-        self.tool("ldapsearch", &arguments, "")
+        self.client().search(suffix, filter, attributes)
     }
 
-    fn tool(&self, name: &str, arguments: &[&str], input: &str) -> String {
-        let url = self.url();
-        let connection = ["-x", "-H", &url, "-D", ROOT_DN, "-w", PASSWORD];
-        let (ok, output) = tools::run(name, Path::new("/dev/null"), &[&connection, arguments].concat(), input);
-        assert!(ok, "{name} failed: {output}\n{input}\n{}", self.watchdog.log());
-        output
+    fn client(&self) -> Client {
+        Client { url: self.url(), ca_file: self.ca_file(), bind_dn: ROOT_DN.into(), password: PASSWORD.into() }
     }
 }
 
 /// Makes an instance whose every path is below the folder, without systemd.
-fn set_up(folder: &Path, port: u16) {
+fn set_up(folder: &Path, port: u16, secure_port: u16) {
     let prefix = folder.display().to_string();
     let defaults = fs::read_to_string(DEFAULTS).unwrap_or_else(|error| panic!("{DEFAULTS}: {error}"));
     let moved = |line: &str| match line.split_once(" = ") {
@@ -112,27 +123,19 @@ fn set_up(folder: &Path, port: u16) {
         fs::create_dir_all(folder.join(part)).expect("the folder is writable");
     }
     fs::write(folder.join("share/dirsrv/inf/defaults.inf"), defaults.join("\n")).expect("the folder is writable");
-    run(Command::new("cp").args(["-r", "/etc/dirsrv"]).arg(folder.join("etc/dirsrv")));
+    done(Command::new("cp").args(["-r", "/etc/dirsrv"]).arg(folder.join("etc/dirsrv")));
     let answers = folder.join("answers.inf");
-    let who = |flag: &str| run(Command::new("id").arg(flag)).trim().to_owned();
+    let who = |flag: &str| done(Command::new("id").arg(flag)).trim().to_owned();
     let text = format!(
         "[general]\nfull_machine_name = localhost\nstart = False\nstrict_host_checking = False\nsystemd = False\n\
-         selinux = False\n[slapd]\ninstance_name = test\nport = {port}\nsecure_port = 0\nself_sign_cert = False\n\
+         selinux = False\n[slapd]\ninstance_name = test\nport = {port}\nsecure_port = {secure_port}\nself_sign_cert = True\n\
          root_password = {PASSWORD}\nuser = {}\ngroup = {}\n[backend-userroot]\nsuffix = {SUFFIX}\n\
          sample_entries = no\n[backend-ipa]\nsuffix = {IPA_SUFFIX}\nsample_entries = no\n",
         who("-un"),
         who("-gn")
     );
     fs::write(&answers, text).expect("the folder is writable");
-    run(Command::new("/usr/sbin/dscreate").env("PREFIX", &prefix).arg("from-file").arg(&answers));
-}
-
-fn run(command: &mut Command) -> String {
-    let output =
-        command.output().unwrap_or_else(|error| panic!("{command:?} does not start ({error}): run tests/setup"));
-    let text = String::from_utf8_lossy(&output.stdout).into_owned();
-    assert!(output.status.success(), "{command:?}: {text}{}", String::from_utf8_lossy(&output.stderr));
-    text
+    done(Command::new("/usr/sbin/dscreate").env("PREFIX", &prefix).arg("from-file").arg(&answers));
 }
 
 /// The plugin for `memberOf` is there, and off.
@@ -157,6 +160,9 @@ objectClasses: ( 2.16.840.1.113730.3.8.4.4 NAME 'ipaUserGroup' DESC 'IPA user gr
  STRUCTURAL X-ORIGIN 'IPA v2' )
 objectClasses: ( 2.16.840.1.113730.3.8.12.1 NAME 'ipaExternalGroup' SUP top STRUCTURAL MUST cn MAY ( \
  ipaExternalMember $ memberOf $ description $ owner ) X-ORIGIN 'IPA v3' )
+attributeTypes: ( 2.16.840.1.113719.1.301.4.14.1 NAME 'krbPrincipalExpiration' EQUALITY generalizedTimeMatch \
+ SYNTAX 1.3.6.1.4.1.1466.115.121.1.24 SINGLE-VALUE )
+objectClasses: ( 2.16.840.1.113719.1.301.6.8.1 NAME 'krbPrincipalAux' AUXILIARY MAY krbPrincipalExpiration )
 ";
 
 const BASE: &str = "\

@@ -11,7 +11,7 @@ use std::{
 
 use super::{
     tls::Authority,
-    tools,
+    tools::{Client, done},
     watchdog::{Watchdog, server_folder},
 };
 
@@ -97,21 +97,27 @@ impl Samba {
 
     /// Adds entries.
     pub fn add(&self, ldif: &str) {
-        let (ok, output) = self.tool("ldapadd", &[], ADMIN, PASSWORD, ldif);
-        assert!(ok, "{output}\n{ldif}\n{}", self.watchdog.log());
+        self.client(ADMIN, PASSWORD).add(ldif);
     }
 
     /// Applies an LDIF with `changetype`s.
     pub fn modify(&self, ldif: &str) {
-        let (ok, output) = self.tool("ldapmodify", &[], ADMIN, PASSWORD, ldif);
-        assert!(ok, "{output}\n{ldif}\n{}", self.watchdog.log());
+        self.client(ADMIN, PASSWORD).modify(ldif);
     }
 
     /// Searches everything as the administrator and returns unwrapped LDIF.
     pub fn search(&self, filter: &str, attributes: &[&str]) -> String {
-        let mut arguments = vec!["-LLL", "-o", "ldif-wrap=no", "-b", SUFFIX, filter];
-        arguments.extend(attributes);
-        self.tool("ldapsearch", &arguments, ADMIN, PASSWORD, "").1
+        self.client(ADMIN, PASSWORD).search(SUFFIX, filter, attributes)
+    }
+
+    /// The loopback address, which has all its ports: those of LDAP, and that of the KDC.
+    pub fn address(&self) -> &str {
+        &self.address
+    }
+
+    /// Makes the domain controller known to Kerberos under its address too, since its name does not resolve.
+    pub fn add_principal(&self) {
+        self.samba_tool(&["spn", "add", &format!("ldap/{}", self.address), "DC1$"]);
     }
 
     /// Gives an account a password.
@@ -122,9 +128,7 @@ impl Samba {
     /// Tries a wrong password until the account is locked out.
     pub fn lock_out(&self, username: &str) {
         for _ in 0..4 {
-            let who = format!("{username}@example.com");
-            let (ok, _) = self.tool("ldapsearch", &["-b", SUFFIX, "-s", "base"], &who, "Wrong-secret1", "");
-            assert!(!ok);
+            assert!(!self.client(&format!("{username}@example.com"), "Wrong-secret1").lets_in());
         }
     }
 
@@ -133,20 +137,13 @@ impl Samba {
         samba_tool(&[arguments, &[&config]].concat());
     }
 
-    fn tool(&self, name: &str, arguments: &[&str], who: &str, password: &str, input: &str) -> (bool, String) {
-        let url = self.ldaps_url();
-        let connection = ["-x", "-H", &url, "-D", who, "-w", password];
-        tools::run(name, &self.ca_file(), &[&connection, arguments].concat(), input)
+    fn client(&self, who: &str, password: &str) -> Client {
+        Client { url: self.ldaps_url(), ca_file: self.ca_file(), bind_dn: who.into(), password: password.into() }
     }
 }
 
 fn samba_tool(arguments: &[&str]) {
-    let output = Command::new("samba-tool")
-        .args(arguments)
-        .output()
-        .unwrap_or_else(|error| panic!("samba-tool does not start ({error}): run tests/setup"));
-    let text = String::from_utf8_lossy(&output.stderr);
-    assert!(output.status.success(), "samba-tool {arguments:?}: {text}{}", String::from_utf8_lossy(&output.stdout));
+    done(Command::new("samba-tool").args(arguments));
 }
 
 fn configuration(folder: &str, address: &str) -> String {
@@ -157,7 +154,7 @@ netbios name = DC1
 realm = EXAMPLE.COM
 workgroup = EXAMPLE
 server role = active directory domain controller
-server services = ldap
+server services = ldap kdc
 dcerpc endpoint servers = -winreg, -srvsvc
 interfaces = {address}/8
 bind interfaces only = yes
@@ -173,7 +170,7 @@ tls enabled = yes
 tls certfile = {folder}/server.pem
 tls keyfile = {folder}/server.key
 tls cafile = {folder}/ca.pem
-ldap server require strong auth = yes
+ldap server require strong auth = allow_sasl_over_tls
 [netlogon]
 path = {folder}/sysvol/scripts
 [sysvol]

@@ -2,15 +2,15 @@
 
 use std::{
     fs,
-    io::Write as _,
     net::TcpStream,
     path::{Path, PathBuf},
-    process::{Command, Stdio},
+    process::Command,
     time::SystemTime,
 };
 
 use super::{
     tls::Authority,
+    tools::{self, Client},
     watchdog::{Watchdog, free_port, server_folder},
 };
 
@@ -30,6 +30,8 @@ pub struct SlapdOptions {
     pub require_tls: bool,
     /// Whether the overlay keeps `memberOf` of direct members.
     pub member_of: bool,
+    /// Entries that are there from the start: many are taken in fast this way, past the overlays.
+    pub entries: String,
     /// Lines of the global section of `slapd.conf`.
     pub global_config: String,
     /// Lines that are appended to `slapd.conf`, in the section of the database.
@@ -58,6 +60,10 @@ impl Slapd {
         let config = folder.join("slapd.conf");
         fs::write(&config, configuration(&folder, options)).expect("the folder is writable");
 
+        let entries = folder.join("entries.ldif");
+        fs::write(&entries, format!("{BASE}\n{}", options.entries)).expect("the folder is writable");
+        tools::done(Command::new("/usr/sbin/slapadd").args(["-q", "-f"]).arg(&config).arg("-l").arg(&entries));
+
         let (ldap, ldaps) = (free_port(), free_port());
         let urls = format!("ldap://127.0.0.1:{ldap} ldaps://127.0.0.1:{ldaps}");
         let config = config.to_str().expect("a UTF-8 path");
@@ -65,9 +71,7 @@ impl Slapd {
         let command = [SLAPD, "-f", config, "-h", &urls, "-d", "stats"];
         let watchdog = Watchdog::start("slapd", folder, &command);
         watchdog.wait_until(|| [ldap, ldaps].iter().all(|port| TcpStream::connect(("127.0.0.1", *port)).is_ok()));
-        let slapd = Self { watchdog, ldap, ldaps };
-        slapd.add(BASE);
-        slapd
+        Self { watchdog, ldap, ldaps }
     }
 
     /// The URL without TLS, where `StartTLS` is possible.
@@ -100,6 +104,12 @@ impl Slapd {
         SERVICE_PASSWORD
     }
 
+    /// How many searches below a base there were so far.
+    pub fn searches(&self, base: &str) -> usize {
+        let log = fs::read_to_string(self.watchdog.folder().join("log")).unwrap_or_default();
+        log.matches(&format!(" SRCH base=\"{base}\"")).count()
+    }
+
     /// The last lines of the server's log: connections, binds, searches and results.
     pub fn log(&self) -> String {
         self.watchdog.log()
@@ -107,24 +117,22 @@ impl Slapd {
 
     /// Adds entries.
     pub fn add(&self, ldif: &str) {
-        self.tool("ldapadd", &[], ldif);
+        self.client().add(ldif);
     }
 
     /// Applies an LDIF with `changetype`s.
     pub fn modify(&self, ldif: &str) {
-        self.tool("ldapmodify", &[], ldif);
+        self.client().modify(ldif);
     }
 
     /// Deletes an entry.
     pub fn delete(&self, dn: &str) {
-        self.tool("ldapdelete", &[dn], "");
+        self.client().delete(dn);
     }
 
     /// Searches everything as the administrator and returns unwrapped LDIF.
     pub fn search(&self, filter: &str, attributes: &[&str]) -> String {
-        let mut arguments = vec!["-LLL", "-o", "ldif-wrap=no", "-b", SUFFIX, filter];
-        arguments.extend(attributes);
-        self.tool("ldapsearch", &arguments, "")
+        self.client().search(SUFFIX, filter, attributes)
     }
 
     /// The immutable ID of an entry.
@@ -145,21 +153,13 @@ impl Slapd {
 
     /// Adds many persons at once.
     pub fn people(&self, uids: &[&str]) {
-        let entries = uids.iter().map(|uid| {
-            format!(
-                "dn: {}\nobjectClass: inetOrgPerson\nuid: {uid}\ncn: {uid}\nsn: {uid}\nmail: {uid}@example.com\n\n",
-                person_dn(uid)
-            )
-        });
-        self.add(&entries.collect::<String>());
+        self.add(&uids.iter().map(|uid| person_entry(uid)).collect::<String>());
     }
 
     /// Adds a `groupOfNames` of uids or DNs, perhaps of none, and returns the DN.
     pub fn group(&self, cn: &str, members: &[&str]) -> String {
-        let dn = group_dn(cn);
-        let members = values("member", members);
-        self.add(&format!("dn: {dn}\nobjectClass: groupOfNames\ncn: {cn}\n{members}"));
-        dn
+        self.add(&group_entry(cn, members));
+        group_dn(cn)
     }
 
     /// Adds uids or DNs to a group.
@@ -212,37 +212,32 @@ impl Slapd {
 
     // Over LDAPS, because a test may have forbidden anything else; by address, because libldap takes the name of
     // the machine for `localhost` when it checks a certificate.
-    fn tool(&self, name: &str, arguments: &[&str], input: &str) -> String {
-        let mut child = Command::new(name)
-            .env("LDAPTLS_CACERT", self.ca_file())
-            .args(["-x", "-H", &format!("ldaps://127.0.0.1:{}", self.ldaps)])
-            .args(["-D", ROOT_DN, "-w", ROOT_PASSWORD])
-            .args(arguments)
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .spawn()
-            .unwrap_or_else(|error| panic!("{name} does not start ({error}): run tests/setup"));
-        let mut stdin = child.stdin.take().expect("stdin is piped");
-        let input_bytes = input.as_bytes().to_vec();
-        // On a thread of its own, because the tool writes a line for each entry that it reads.
-        let writer = std::thread::spawn(move || stdin.write_all(&input_bytes));
-        let output = child.wait_with_output().expect("the tool ends");
-        let _ = writer.join();
-        let stdout = String::from_utf8_lossy(&output.stdout).into_owned();
-        assert!(
-            output.status.success(),
-            "{name} failed: {}{stdout}\n{input}\n{}",
-            String::from_utf8_lossy(&output.stderr),
-            self.log()
-        );
-        stdout
+    fn client(&self) -> Client {
+        Client {
+            url: format!("ldaps://127.0.0.1:{}", self.ldaps),
+            ca_file: self.ca_file(),
+            bind_dn: ROOT_DN.into(),
+            password: ROOT_PASSWORD.into(),
+        }
     }
 }
 
 /// The DN of a person that [`Slapd::person`] adds.
 pub fn person_dn(uid: &str) -> String {
     format!("uid={uid},ou=people,{SUFFIX}")
+}
+
+/// The entry of a person, as LDIF.
+pub fn person_entry(uid: &str) -> String {
+    format!(
+        "dn: {}\nobjectClass: inetOrgPerson\nuid: {uid}\ncn: {uid}\nsn: {uid}\nmail: {uid}@example.com\n\n",
+        person_dn(uid)
+    )
+}
+
+/// The entry of a `groupOfNames` of uids or DNs, as LDIF.
+pub fn group_entry(cn: &str, members: &[&str]) -> String {
+    format!("dn: {}\nobjectClass: groupOfNames\ncn: {cn}\n{}\n", group_dn(cn), values("member", members))
 }
 
 /// The DN of a group that [`Slapd::group`] adds.

@@ -40,9 +40,9 @@ fn snapshot(people: Vec<Entry>, groups: Vec<Entry>, others: &[(&str, Lookup)]) -
     let wanted = |name: &str| name.starts_with('x');
     let mut directory = Directory::new(&layout, &wanted);
     directory.add_people(people).unwrap();
-    directory.add_groups(groups).unwrap();
+    directory.add_groups(&groups.into_boxed_slice(), &BTreeSet::new()).unwrap();
     loop {
-        let unknown = directory.unknown();
+        let unknown = directory.reached().unknown;
         if unknown.is_empty() {
             return directory.into_snapshot();
         }
@@ -82,8 +82,8 @@ fn only_what_wanted_groups_reach_is_looked_up() {
     let mut directory = Directory::new(&layout, &wanted);
     let groups = vec![group("x", &["cn=y", "cn=a"]), group("y", &["cn=A", "cn=b"]), group("z", &["cn=c"])];
     directory.add_people([person("alice")]).unwrap();
-    directory.add_groups(groups).unwrap();
-    let names: Vec<_> = directory.unknown().into_iter().map(|(_, name)| name).collect();
+    directory.add_groups(&groups, &BTreeSet::new()).unwrap();
+    let names: Vec<_> = directory.reached().unknown.into_iter().map(|(_, name)| name).collect();
     assert_eq!(names, ["cn=A", "cn=b"]);
 }
 
