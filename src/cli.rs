@@ -8,6 +8,7 @@ use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
 use matrix_sdk::ruma::{OwnedRoomAliasId, OwnedUserId, RoomAliasId, UserId};
 
 use crate::manual::{Request, Task};
+use crate::shard::Shard;
 
 const EXIT_STATUS: &str = "\
 Exit status:
@@ -31,6 +32,7 @@ Examples:
   inviter sync                                  do it, but remove nobody
   inviter sync --kick                           do it, and remove who is no longer wanted
   inviter sync --room '#ops:example.com'        this room alone
+  inviter sync --shard 0/4                      a quarter of the rooms; 1/4, 2/4 and 3/4 take the others
   inviter --format json sync --dry-run          the plan for programs";
 
 const IMPORT: &str = "\
@@ -189,6 +191,9 @@ pub struct SyncArgs {
     /// Only this room, and no other is even read; may be given several times
     #[arg(long = "room", value_name = "ALIAS", value_parser = parse_alias)]
     pub rooms: Vec<OwnedRoomAliasId>,
+    /// Only the rooms of shard I of N, counted from 0; N such runs take care of all rooms
+    #[arg(long, value_name = "I/N", conflicts_with = "rooms")]
+    pub shard: Option<Shard>,
     /// A value for the placeholder <1> in rooms that are described without `for_each`; may be given several times
     #[arg(long = "value", value_name = "VALUE")]
     pub values: Vec<String>,

@@ -21,6 +21,8 @@ pub struct Desired {
     pub warnings: BTreeSet<String>,
     /// The identity providers that could not be read, and why.
     pub unread: BTreeMap<String, String>,
+    /// Those of the rooms that another run takes care of: nothing is planned for them.
+    pub elsewhere: BTreeSet<OwnedRoomAliasId>,
 }
 
 /// A room as the identity providers want it.
@@ -195,6 +197,18 @@ impl Desired {
             self.rooms.retain(|alias, _| aliases.contains(alias));
         }
         Ok(())
+    }
+}
+
+impl Desired {
+    /// Leaves rooms to other runs. They stay known: a room may be in a space that another run takes care of.
+    pub fn leave_to_others(&mut self, theirs: impl Fn(&OwnedRoomAliasId) -> bool) {
+        self.elsewhere = self.rooms.keys().filter(|alias| theirs(alias)).cloned().collect();
+    }
+
+    /// The rooms that this run takes care of.
+    pub fn own(&self) -> impl Iterator<Item = (&OwnedRoomAliasId, &DesiredRoom)> {
+        self.rooms.iter().filter(|(alias, _)| !self.elsewhere.contains(*alias))
     }
 }
 

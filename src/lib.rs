@@ -22,6 +22,7 @@ pub mod power;
 pub mod printable;
 pub mod progress;
 pub mod report;
+pub mod shard;
 pub mod snapshot;
 pub mod watch;
 
@@ -94,6 +95,9 @@ async fn sync<W: Write>(
     let (desired, session) = join(read_desired(config), Session::connect(&config.matrix)).await;
     let (mut desired, session) = (desired?, session?);
     desired.restrict(&args.rooms())?;
+    if let Some(shard) = args.shard {
+        desired.leave_to_others(|alias| !shard.holds(alias.as_str()));
+    }
     let actual = read_actual(&session.reader(), &desired, watch).await?;
     let (plan, refusals) = decide(config, args, &desired, &actual);
 
@@ -107,7 +111,10 @@ async fn sync<W: Write>(
     let status = Status::of(&plan, !refusals.is_empty(), report.as_ref(), args.detailed_exitcode);
     match (&config.report.room, &report) {
         (Some(room), Some(report)) if !plan.is_empty() || status != Status::Done => {
-            let text = plan::text::notice(&plan, &refusals, report);
+            let mut text = plan::text::notice(&plan, &refusals, report);
+            if let Some(shard) = args.shard {
+                text.insert_str(0, &format!("shard {shard}\n\n"));
+            }
             match tell(&session, room, &text).await {
                 Ok(()) => Ok(status),
                 Err(why) => {
@@ -184,7 +191,8 @@ fn all_failed(answers: &[Result<Snapshot, IdpError>]) -> Option<String> {
 fn decide(config: &Config, args: &SyncArgs, desired: &Desired, actual: &Actual) -> (Plan, Vec<Refusal>) {
     let mut policy = policy(config, args);
     let limits = Limits {
-        max_kicks: config.policy.max_kicks,
+        // The other shards' removals are not known here, so what all may remove is divided.
+        max_kicks: args.shard.map_or(config.policy.max_kicks, |shard| shard.share(config.policy.max_kicks)),
         max_percent: config.policy.max_kicks_percent.into(),
         percent_from: config.policy.max_kicks_percent_from,
         allowed: args.allow_kicks,

@@ -58,8 +58,7 @@ pub enum RenamedAlias {
 #[must_use]
 pub fn compute(desired: &Desired, actual: &Actual, policy: &Policy) -> Plan {
     let rooms = desired
-        .rooms
-        .iter()
+        .own()
         .filter_map(|(alias, wanted)| {
             actual.rooms.get(alias)?;
             Some(RoomPlanner::new(alias, wanted, desired, actual, policy).plan())

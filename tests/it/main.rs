@@ -22,6 +22,7 @@ mod matrix;
 mod planner;
 mod readme;
 mod servers;
+mod shards;
 mod support;
 mod sync;
 mod walls;

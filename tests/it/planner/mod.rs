@@ -5,4 +5,4 @@ mod properties;
 mod renderings;
 mod rooms;
 mod rules;
-mod world;
+pub mod world;
