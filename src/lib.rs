@@ -43,7 +43,7 @@ use crate::commands::{by_hand, lists};
 use crate::config::{Config, RenamedRooms};
 use crate::desired::Desired;
 use crate::idp::IdpError;
-use crate::matrix::{Reader, Session};
+use crate::matrix::{Adding, Reader, Session};
 use crate::naming::GroupName;
 use crate::plan::{Change, Limits, Plan, Policy, Refusal, Removals, RenamedAlias};
 use crate::report::{Report, Status};
@@ -66,6 +66,7 @@ pub async fn run<W: Write + RawStream>(cli: &Cli, watch: &dyn Watch, out: &mut W
     if !matches!(cli.command, Command::Idp) {
         // Told before anything is read, and before an error of something else.
         config.matrix.access_token.as_ref().map_err(Clone::clone)?;
+        config.matrix.admin_token.as_ref().map_err(Clone::clone)?;
     }
     match &cli.command {
         Command::Sync(args) => sync(&config, args, watch, printer).await,
@@ -99,7 +100,15 @@ async fn sync<W: Write>(
         desired.leave_to_others(|alias| !shard.holds(alias.as_str()));
     }
     let actual = read_actual(&session.reader(), &desired, watch).await?;
-    let (plan, refusals) = decide(config, args, &desired, &actual);
+    let adds = match session.adding() {
+        Adding::Unwanted => false,
+        Adding::Possible => true,
+        Adding::Impossible(why) => {
+            desired.warnings.insert(format!("people are invited rather than added: {why}"));
+            false
+        }
+    };
+    let (plan, refusals) = decide(config, args, &desired, &actual, adds);
 
     printer.plan(&plan, &refusals)?;
     let report = if args.dry_run {
@@ -188,8 +197,8 @@ fn all_failed(answers: &[Result<Snapshot, IdpError>]) -> Option<String> {
 }
 
 /// The plan, and why the guard refused its removals, if it did; the plan is then one without them.
-fn decide(config: &Config, args: &SyncArgs, desired: &Desired, actual: &Actual) -> (Plan, Vec<Refusal>) {
-    let mut policy = policy(config, args);
+fn decide(config: &Config, args: &SyncArgs, desired: &Desired, actual: &Actual, adds: bool) -> (Plan, Vec<Refusal>) {
+    let mut policy = Policy { adds, ..policy(config, args) };
     let limits = Limits {
         // The other shards' removals are not known here, so what all may remove is divided.
         max_kicks: args.shard.map_or(config.policy.max_kicks, |shard| shard.share(config.policy.max_kicks)),
@@ -215,6 +224,7 @@ fn policy(config: &Config, args: &SyncArgs) -> Policy {
             RenamedRooms::DropAlias => RenamedAlias::Drop,
         },
         adopt: config.policy.adopt,
+        adds: false,
         now: SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, milliseconds),
         reinvite_after: milliseconds(config.policy.reinvite_after),
         protected: config.policy.protected_users.iter().map(|pattern| WildMatch::new(pattern)).collect(),

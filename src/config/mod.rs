@@ -17,7 +17,7 @@ use matrix_sdk::ruma::{OwnedServerName, OwnedUserId, UserId};
 pub use document::ConfigError;
 pub use idp::{Credential, EntraIdp, FileIdp, ForeignMembers, Guests, Idp, IdpKind, LdapIdp, Lockout, Schema, Srv};
 pub(crate) use idp::{is_attribute_name, is_search_filter};
-pub use matrix::Matrix;
+pub use matrix::{AddMembers, JoinFallback, Matrix};
 pub use policy::{OwnersOutside, Policy, RenamedRooms};
 pub use report::Report;
 pub use room::{HistoryVisibility, RoomSettings};

@@ -4,10 +4,13 @@ use std::fs;
 use std::time::Duration;
 
 use matrix_sdk::HttpError;
-use matrix_sdk::ruma::api::IncomingResponse as _;
 use matrix_sdk::ruma::api::client::account::whoami;
+use matrix_sdk::ruma::api::client::uiaa::UiaaResponse;
+use matrix_sdk::ruma::api::error::{Error, FromHttpResponseError};
+use matrix_sdk::ruma::api::{EndpointError as _, IncomingResponse as _};
 use matrix_sdk::ruma::exports::http;
-use reqwest::{Certificate, Client, redirect};
+use reqwest::{Certificate, Client, Response, redirect};
+use serde_json::Value;
 
 use super::error::{Failure, What};
 use crate::config;
@@ -52,14 +55,26 @@ pub(super) fn whoami(
 ) -> impl Future<Output = Result<whoami::v3::Response, HttpError>> + use<> {
     let url = format!("{server}/_matrix/client/v3/account/whoami");
     let request = client.get(url).bearer_auth(token);
-    async move {
-        let response = request.send().await?;
-        let mut plain = http::Response::new(Vec::new());
-        *plain.status_mut() = response.status();
-        *plain.headers_mut() = response.headers().clone();
-        *plain.body_mut() = response.bytes().await?.to_vec();
-        Ok(whoami::v3::Response::try_from_http_response(plain)?)
+    async move { Ok(whoami::v3::Response::try_from_http_response(plain(request.send().await?).await?)?) }
+}
+
+/// The JSON of an answer, or the error that it tells; for endpoints that are not of the specification.
+pub(super) async fn json(response: Response) -> Result<Value, HttpError> {
+    let response = plain(response).await?;
+    if response.status().is_success() {
+        return Ok(serde_json::from_slice(response.body())
+            .map_err(|error| FromHttpResponseError::<UiaaResponse>::Deserialization(error.into()))?);
     }
+    let error = UiaaResponse::MatrixError(Error::from_http_response(response));
+    Err(FromHttpResponseError::Server(error).into())
+}
+
+async fn plain(response: Response) -> Result<http::Response<Vec<u8>>, HttpError> {
+    let mut plain = http::Response::new(Vec::new());
+    *plain.status_mut() = response.status();
+    *plain.headers_mut() = response.headers().clone();
+    *plain.body_mut() = response.bytes().await?.to_vec();
+    Ok(plain)
 }
 
 /// A "not found" to the first request means that there is no homeserver.

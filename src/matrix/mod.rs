@@ -2,8 +2,10 @@
 //!
 //! There is no `/sync` and no store: each request answers for itself.
 
+mod admin;
 mod answer;
 mod arrange;
+mod bring;
 mod by_hand;
 mod error;
 mod http;
@@ -23,12 +25,13 @@ use matrix_sdk::ruma::api::client::account::whoami;
 use matrix_sdk::ruma::{OwnedDeviceId, UserId};
 use matrix_sdk::{Client, SessionMeta, SessionTokens};
 
-use crate::config;
+use crate::config::{self, AddMembers, JoinFallback};
 
 pub use error::Failure;
 pub use read::Reader;
 pub use write::{Done, WriteError, Writer};
 
+use admin::Admin;
 use pace::Pace;
 use wire::{Asked, Wire};
 
@@ -47,13 +50,27 @@ pub enum SessionError {
 #[derive(Debug, Clone)]
 pub struct Session {
     wire: Arc<Wire>,
+    adding: Adding,
+}
+
+/// Whether people are added to rooms, without an invitation to accept.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Adding {
+    /// The configuration wants invitations.
+    Unwanted,
+    /// They are.
+    Possible,
+    /// The configuration wants it, the homeserver does not let it, and people are invited instead; the reason.
+    Impossible(String),
 }
 
 impl Session {
-    /// Asks the homeserver whose the access token is and what it speaks: two requests.
+    /// Asks the homeserver whose the access token is and what it speaks: two requests. Where people are to be added, two
+    /// more try the admin token out.
     ///
     /// # Errors
-    /// When the homeserver cannot be reached, is none, or does not accept the token.
+    /// When the homeserver cannot be reached, is none, or does not accept the token. When it does not let people be added
+    /// and nothing else will do.
     pub async fn connect(config: &config::Matrix) -> Result<Self, SessionError> {
         let server = config.homeserver.as_str().trim_end_matches('/').to_owned();
         let http = http::client(config).map_err(SessionError::Setup)?;
@@ -71,7 +88,7 @@ impl Session {
         let setup = |error: &dyn std::fmt::Display| SessionError::Setup(format!("{server} cannot be used: {error}"));
         let client = Client::builder()
             .homeserver_url(&server)
-            .http_client(http)
+            .http_client(http.clone())
             .request_config(RequestConfig::new().disable_retry().timeout(config.timeout))
             .build()
             .await
@@ -79,7 +96,13 @@ impl Session {
         client.restore_session(session(&account, token)).await.map_err(|error| setup(&error))?;
 
         let me = account.user_id;
-        let wire = Wire { client, me, concurrency: config.concurrency, server, pace };
+        let adding = adding(config, http, &pace, &me).await?;
+        let (adding, admin) = match adding {
+            Ok(Some(admin)) => (Adding::Possible, Some(admin)),
+            Ok(None) => (Adding::Unwanted, None),
+            Err(why) => (Adding::Impossible(why), None),
+        };
+        let wire = Wire { client, me, concurrency: config.concurrency, server, pace, admin };
         // The client asks for these before its first request and keeps them; here an error is told by its right name.
         let asked = Asked::read("asking which versions of Matrix the homeserver speaks");
         wire.ask(&asked, |client| {
@@ -87,13 +110,19 @@ impl Session {
             Box::pin(async move { client.supported_versions().await })
         })
         .await?;
-        Ok(Self { wire: Arc::new(wire) })
+        Ok(Self { wire: Arc::new(wire), adding })
     }
 
     /// The account that the access token belongs to.
     #[must_use]
     pub fn me(&self) -> &UserId {
         &self.wire.me
+    }
+
+    /// Whether people are added to rooms.
+    #[must_use]
+    pub fn adding(&self) -> &Adding {
+        &self.adding
     }
 
     /// Somebody who reads rooms.
@@ -106,6 +135,33 @@ impl Session {
     #[must_use]
     pub fn writer(&self) -> Writer {
         Writer::new(Arc::clone(&self.wire))
+    }
+}
+
+/// The admin API, if people are to be added by it, once it is known to work; or why they are invited instead.
+async fn adding(
+    config: &config::Matrix,
+    http: reqwest::Client,
+    pace: &Pace,
+    me: &UserId,
+) -> Result<Result<Option<Admin>, String>, SessionError> {
+    let token = config.admin_token.as_ref().map_err(|error| SessionError::Setup(error.to_string()))?;
+    let (AddMembers::Join, Some(token)) = (config.add_members, token) else { return Ok(Ok(None)) };
+    let admin = Admin::new(http, config.homeserver.clone(), token.clone(), config.join_fallback);
+    let why = match admin.whoami(pace).await {
+        // Synapse sends an invitation in the name of whose token it is, who must be in the room.
+        Ok(owner) if owner != *me => format!(
+            "the admin token is that of {owner}, and only the account that manages the rooms can add people: give one of {me}"
+        ),
+        Ok(_) => match admin.try_out(pace, me).await {
+            Ok(()) => return Ok(Ok(Some(admin))),
+            Err(failure) => failure.to_string(),
+        },
+        Err(failure) => admin::told(failure).to_string(),
+    };
+    match config.join_fallback {
+        JoinFallback::Invite => Ok(Err(why)),
+        JoinFallback::Fail => Err(SessionError::Setup(format!("people cannot be added to rooms: {why}"))),
     }
 }
 

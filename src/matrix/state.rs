@@ -7,7 +7,7 @@ use matrix_sdk::ruma::room_version_rules::AuthorizationRules;
 use matrix_sdk::ruma::{OwnedRoomAliasId, OwnedRoomId, OwnedUserId, RoomAliasId, RoomId, RoomVersionId, UserId};
 use serde_json::{Map, Value};
 
-use crate::actual::{JoinedRoom, Member, Membership, STAMP_TYPE, Stamp};
+use crate::actual::{JoinedRoom, Member, Membership, STAMP_TYPE, STANDING_INVITATION, Stamp};
 use crate::power::PowerLevels;
 
 type Object = Map<String, Value>;
@@ -57,6 +57,7 @@ pub(crate) fn joined_room(id: OwnedRoomId, me: &UserId, events: &[Value]) -> Res
         encrypted: text("m.room.encryption", "algorithm").is_some(),
         replaced_by,
         stamp: state.get(STAMP_TYPE, me.as_str()).and_then(|event| stamp(event.content)),
+        standing_invitations: state.standing_invitations(),
         released: state.get(STAMP_TYPE, me.as_str()).is_some_and(|event| event.content.is_empty()),
         members,
     })
@@ -121,6 +122,17 @@ impl<'a> State<'a> {
                 .is_some_and(|via| !via.is_empty())
         };
         keys.filter(has_via).filter_map(|key| RoomId::parse(key).ok()).collect()
+    }
+
+    fn standing_invitations(&self) -> BTreeSet<OwnedUserId> {
+        let says = |event: &&'a Object, key, value| {
+            event.get("content").and_then(|content| content.get(key)).and_then(Value::as_str) == Some(value)
+        };
+        let members = self.events.iter().filter(|((kind, _), _)| *kind == "m.room.member");
+        members
+            .filter(|(_, event)| says(event, "membership", "invite") && says(event, "reason", STANDING_INVITATION))
+            .filter_map(|((_, user), _)| UserId::parse(*user).ok())
+            .collect()
     }
 
     fn members(&self) -> BTreeMap<OwnedUserId, Member> {

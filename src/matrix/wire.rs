@@ -6,6 +6,7 @@ use std::time::Duration;
 use matrix_sdk::ruma::OwnedUserId;
 use matrix_sdk::{Client, HttpError};
 
+use super::admin::Admin;
 use super::error::Failure;
 use super::limiter::Lane;
 use super::pace::Pace;
@@ -50,6 +51,8 @@ pub(crate) struct Wire {
     pub(super) concurrency: usize,
     pub(super) server: String,
     pub(super) pace: Pace,
+    /// The admin API, if people are added by it.
+    pub(super) admin: Option<Admin>,
 }
 
 impl Wire {

@@ -8,7 +8,7 @@ use serde::Serialize;
 use serde_json::Value;
 
 use super::text::Count;
-use super::{Change, HeldChange, Invite, Kick, LevelChange, Plan, Problem, Reason, Refusal, RoomPlan, Withheld};
+use super::{Change, HeldChange, Invite, Kick, LevelChange, Plan, Problem, Reason, Refusal, RoomPlan, Way, Withheld};
 use crate::desired::Via;
 use crate::report::{Outcome, Report};
 
@@ -43,6 +43,8 @@ struct Summary {
     creations: usize,
     /// People to be invited.
     invites: usize,
+    /// People to be added without an invitation to accept.
+    additions: usize,
     /// People to be kicked, invitations to be withdrawn among them.
     kicks: usize,
     /// Everything else that is to be changed.
@@ -157,6 +159,8 @@ enum Action {
     Kick(Removal),
     /// Invite somebody.
     Invite(Invitation),
+    /// Add somebody, without an invitation to accept.
+    Add(Invitation),
 }
 
 #[derive(Debug, Serialize, JsonSchema)]
@@ -291,6 +295,7 @@ impl Document {
                 rooms: plan.rooms.len(),
                 creations: count.creations,
                 invites: count.invites,
+                additions: count.additions,
                 kicks: count.kicks,
                 other_changes: count.others,
                 withheld: count.withheld,
@@ -377,6 +382,7 @@ impl From<&Change> for Action {
             Change::SpaceParent(link) => Self::SpaceParent { space: link.space.to_string() },
             Change::SpaceChild(link) => Self::SpaceChild { space: link.space.to_string() },
             Change::Kick(kick) => Self::Kick(kick.into()),
+            Change::Invite(invite) if invite.way == Way::Add => Self::Add(invite.into()),
             Change::Invite(invite) => Self::Invite(invite.into()),
         }
     }

@@ -120,7 +120,7 @@ pub enum Change {
     SpaceChild(SpaceLink),
     /// Remove somebody, or withdraw their invitation.
     Kick(Kick),
-    /// Invite somebody.
+    /// Invite somebody, or add them.
     Invite(Invite),
 }
 
@@ -248,7 +248,7 @@ pub struct Kick {
     pub reason: Reason,
 }
 
-/// A person to be invited.
+/// A person to be invited, or added.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Invite {
     /// The person.
@@ -257,6 +257,19 @@ pub struct Invite {
     pub level: i64,
     /// Why.
     pub reason: Reason,
+    /// How.
+    pub way: Way,
+}
+
+/// How somebody comes into a room.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Way {
+    /// By an invitation, which they accept.
+    Invite,
+    /// By an invitation that is never turned into an addition: they had left.
+    InviteAgain,
+    /// At once, by an administrator's word. What has to be an invitation after all stays one.
+    Add,
 }
 
 /// Why a change is made.

@@ -16,6 +16,7 @@ mod entra;
 mod federation;
 mod file_idp;
 mod import;
+mod join;
 mod ldap;
 mod manual;
 mod matrix;

@@ -105,6 +105,7 @@ fn room(facts: &Facts) -> JoinedRoom {
         encrypted: false,
         replaced_by: None,
         stamp: facts.stamped.then(Stamp::default),
+        standing_invitations: BTreeSet::new(),
         released: facts.released && !facts.stamped,
     }
 }

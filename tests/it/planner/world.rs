@@ -5,7 +5,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use inviter::actual::{Actual, ActualRoom, JoinedRoom, Member, Membership, Stamp, StampedGroup};
 use inviter::desired::{Desired, DesiredMember, DesiredRoom, Via};
 use inviter::plan::text::Dress;
-use inviter::plan::{Change, Creation, Limits, Plan, Policy, Refusal, Removals, RenamedAlias, compute, guard, text};
+use inviter::plan::{
+    Change, Creation, Limits, Plan, Policy, Refusal, Removals, RenamedAlias, Way, compute, guard, text,
+};
 use inviter::power::{Power, PowerLevels};
 use matrix_sdk::ruma::{OwnedRoomAliasId, OwnedRoomId, OwnedUserId, RoomAliasId, RoomId, RoomVersionId, UserId};
 use serde_json::{Map, Value, json};
@@ -60,6 +62,7 @@ impl World {
             kick: false,
             renamed: RenamedAlias::Keep,
             adopt: false,
+            adds: false,
             now: NOW,
             reinvite_after: 24 * HOUR,
             protected: Vec::new(),
@@ -278,7 +281,13 @@ impl World {
             Change::Topic { to, .. } => room.topic = Some(to.clone()),
             Change::Directory { listed } => room.in_directory = Some(*listed),
             Change::Kick(kick) => set(&kick.user, Membership::Leave),
-            Change::Invite(invite) => set(&invite.user, Membership::Invite),
+            Change::Invite(invite) if invite.way == Way::Add => set(&invite.user, Membership::Join),
+            Change::Invite(invite) => {
+                set(&invite.user, Membership::Invite);
+                if invite.way == Way::InviteAgain {
+                    room.standing_invitations.insert(invite.user.clone());
+                }
+            }
         }
     }
 }
@@ -324,5 +333,6 @@ fn created(creation: &Creation, me: &OwnedUserId) -> JoinedRoom {
         replaced_by: None,
         stamp: Some(creation.stamp.clone()),
         released: false,
+        standing_invitations: BTreeSet::new(),
     }
 }
