@@ -15,7 +15,7 @@ Exit status:
    0  done, or nothing to do
    1  nothing was changed because of an error
    2  changes are pending (only with --dry-run --detailed-exitcode)
-   3  some changes failed, or some rooms cannot be managed
+   3  some changes failed, some rooms cannot be managed, or check found something to put right
    4  the guard refused to remove people
    5  what is left to do waits for somebody else (only unmanage)
   64  the command line cannot be understood";
@@ -34,6 +34,9 @@ Examples:
   inviter sync --room '#ops:example.com'        this room alone
   inviter sync --shard 0/4                      a quarter of the rooms; 1/4, 2/4 and 3/4 take the others
   inviter --format json sync --dry-run          the plan for programs";
+
+const CHECK: &str = "\
+Each line is ok, warning or failed, and says what to do. The status is 3 when something failed.";
 
 const IMPORT: &str = "\
 It knows the maubot plugin for Azure AD and LDAP,
@@ -79,6 +82,9 @@ pub enum Command {
     Joined,
     /// List the rooms that are managed, those that were, and those that cannot be
     Managed,
+    /// Look whether everything is there that a run needs, and write nothing
+    #[command(after_help = CHECK)]
+    Check(CheckArgs),
     /// One room, one person
     #[command(flatten)]
     ByHand(ByHand),
@@ -167,6 +173,14 @@ pub struct UnmanageArgs {
     /// Leave a room of version 12 or later that inviter created, where its power cannot be given up
     #[arg(long)]
     pub leave_as_creator: bool,
+}
+
+/// The options of `inviter check`.
+#[derive(Debug, Args)]
+pub struct CheckArgs {
+    /// Lift the limits of rate of the account, which takes an `admin_token` in the configuration
+    #[arg(long)]
+    pub fix: bool,
 }
 
 /// The options of `inviter import`.

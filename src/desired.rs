@@ -1,5 +1,6 @@
 //! What the identity providers want: the rooms, who is in them, and at which level.
 
+use std::borrow::Borrow;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
@@ -127,10 +128,10 @@ impl Desired {
     ///
     /// # Errors
     /// When two accounts of one identity provider come out as the same Matrix user.
-    pub fn build(config: &Config, snapshots: &[Snapshot]) -> Result<Self, DesiredError> {
+    pub fn build<S: Borrow<Snapshot>>(config: &Config, snapshots: &[S]) -> Result<Self, DesiredError> {
         let mut desired = Self::default();
         let mut found: BTreeSet<&RoomGroup> = BTreeSet::new();
-        for (idp, snapshot) in config.idps.iter().zip(snapshots) {
+        for (idp, snapshot) in config.idps.iter().zip(snapshots.iter().map(Borrow::borrow)) {
             desired.warnings.extend(snapshot.notices.iter().map(|notice| format!("{}: {notice}", idp.name)));
             let groups = RoomGroups::sort(config, idp, snapshot, &mut desired.warnings);
             let users = user_ids(config, idp, snapshot, &groups.reached(), &mut desired.warnings)?;
@@ -347,7 +348,8 @@ fn user_ids<'a>(
     Ok(users)
 }
 
-fn user_id(config: &Config, idp: &Idp, account: &Account) -> Result<OwnedUserId, String> {
+/// The Matrix user of an account.
+pub(crate) fn user_id(config: &Config, idp: &Idp, account: &Account) -> Result<OwnedUserId, String> {
     if let Some(user) = &account.mxid {
         return Ok(user.clone());
     }

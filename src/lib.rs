@@ -5,6 +5,7 @@
 
 pub mod actual;
 pub mod apply;
+pub mod check;
 pub mod cli;
 mod commands;
 pub mod config;
@@ -41,7 +42,7 @@ use crate::actual::{Actual, ActualRoom, AskedFor};
 use crate::cli::{Cli, Color, Command, Format, ImportArgs, SyncArgs};
 use crate::commands::{by_hand, lists};
 use crate::config::{Config, RenamedRooms};
-use crate::desired::Desired;
+use crate::desired::{Desired, DesiredError};
 use crate::idp::IdpError;
 use crate::matrix::{Adding, Reader, Session};
 use crate::naming::GroupName;
@@ -59,6 +60,7 @@ pub async fn run<W: Write + RawStream>(cli: &Cli, watch: &dyn Watch, out: &mut W
     let printer = Printer { format: cli.format, dress: plan::text::Dress::new(colored(cli.color, out)), out };
     let values = match &cli.command {
         Command::Import(args) => return import_from_bot(args, printer),
+        Command::Check(args) => return commands::check::run(cli, args, watch, printer).await,
         Command::Sync(args) => args.values.as_slice(),
         _ => &[],
     };
@@ -75,6 +77,7 @@ pub async fn run<W: Write + RawStream>(cli: &Cli, watch: &dyn Watch, out: &mut W
         Command::Managed => lists::managed(&config, watch, printer).await,
         Command::ByHand(command) => by_hand::run(&config, &command.request(), command.mode(), watch, printer).await,
         Command::Import(args) => import_from_bot(args, printer),
+        Command::Check(args) => commands::check::run(cli, args, watch, printer).await,
     }
 }
 
@@ -93,7 +96,7 @@ async fn sync<W: Write>(
     watch: &dyn Watch,
     mut printer: Printer<'_, W>,
 ) -> anyhow::Result<Status> {
-    let (desired, session) = join(read_desired(config), Session::connect(&config.matrix)).await;
+    let (desired, session) = join(read_desired(config), Session::connect_to_add(&config.matrix)).await;
     let (mut desired, session) = (desired?, session?);
     desired.restrict(&args.rooms())?;
     if let Some(shard) = args.shard {
@@ -163,7 +166,16 @@ async fn read_actual(reader: &Reader, desired: &Desired, watch: &dyn Watch) -> a
 
 /// Reads all identity providers, and brings together what they say. One of several may fail: nobody is removed then.
 async fn read_desired(config: &Config) -> anyhow::Result<Desired> {
-    let answers = join_all(config.idps.iter().map(|idp| async {
+    let answers = read_idps(config).await;
+    if let Some(error) = all_failed(&answers) {
+        anyhow::bail!(error);
+    }
+    Ok(merge(config, &answers)?)
+}
+
+/// What each identity provider says, in the order of the configuration.
+async fn read_idps(config: &Config) -> Vec<Result<Snapshot, IdpError>> {
+    join_all(config.idps.iter().map(|idp| async {
         // Names that begin like those of rooms and are none are wanted as well, to be warned of.
         let wanted = |name: &str| {
             !matches!(idp.convention.read(name), Ok(GroupName::Other)) || config.names_group(&idp.name, name)
@@ -172,17 +184,16 @@ async fn read_desired(config: &Config) -> anyhow::Result<Desired> {
         info!("{}: {} groups, {} accounts", idp.name, snapshot.groups.len(), snapshot.accounts.len());
         Ok::<_, IdpError>(snapshot)
     }))
-    .await;
-    if let Some(error) = all_failed(&answers) {
-        anyhow::bail!(error);
-    }
-    let (snapshots, errors): (Vec<_>, Vec<_>) = answers
-        .into_iter()
-        .map(|answer| answer.map_or_else(|error| (Snapshot::default(), Some(error)), |it| (it, None)))
-        .unzip();
+    .await
+}
+
+/// Brings together what the identity providers say.
+fn merge(config: &Config, answers: &[Result<Snapshot, IdpError>]) -> Result<Desired, DesiredError> {
+    let nothing = Snapshot::default();
+    let snapshots: Vec<&Snapshot> = answers.iter().map(|answer| answer.as_ref().unwrap_or(&nothing)).collect();
     let mut desired = Desired::build(config, &snapshots)?;
-    for (idp, error) in config.idps.iter().zip(errors) {
-        if let Some(error) = error {
+    for (idp, answer) in config.idps.iter().zip(answers) {
+        if let Err(error) = answer {
             desired.lose(&idp.name, &error.to_string());
         }
     }
@@ -199,20 +210,23 @@ fn all_failed(answers: &[Result<Snapshot, IdpError>]) -> Option<String> {
 /// The plan, and why the guard refused its removals, if it did; the plan is then one without them.
 fn decide(config: &Config, args: &SyncArgs, desired: &Desired, actual: &Actual, adds: bool) -> (Plan, Vec<Refusal>) {
     let mut policy = Policy { adds, ..policy(config, args) };
-    let limits = Limits {
-        // The other shards' removals are not known here, so what all may remove is divided.
-        max_kicks: args.shard.map_or(config.policy.max_kicks, |shard| shard.share(config.policy.max_kicks)),
-        max_percent: config.policy.max_kicks_percent.into(),
-        percent_from: config.policy.max_kicks_percent_from,
-        allowed: args.allow_kicks,
-    };
     let plan = plan::compute(desired, actual, &policy);
-    let refusals = plan::guard(&plan, &limits);
+    let refusals = plan::guard(&plan, &limits(config, args));
     if refusals.is_empty() {
         return (plan, refusals);
     }
     policy.removals = Removals::Refused;
     (plan::compute(desired, actual, &policy), refusals)
+}
+
+fn limits(config: &Config, args: &SyncArgs) -> Limits {
+    Limits {
+        // The other shards' removals are not known here, so what all may remove is divided.
+        max_kicks: args.shard.map_or(config.policy.max_kicks, |shard| shard.share(config.policy.max_kicks)),
+        max_percent: config.policy.max_kicks_percent.into(),
+        percent_from: config.policy.max_kicks_percent_from,
+        allowed: args.allow_kicks,
+    }
 }
 
 fn policy(config: &Config, args: &SyncArgs) -> Policy {

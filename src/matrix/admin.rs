@@ -4,7 +4,6 @@
 use std::collections::BTreeMap;
 use std::sync::{Mutex, PoisonError};
 
-use matrix_sdk::HttpError;
 use matrix_sdk::ruma::{OwnedUserId, UserId};
 use reqwest::{Client, Method};
 use serde::Deserialize;
@@ -79,8 +78,8 @@ impl Admin {
     pub(super) async fn whoami(&self, pace: &Pace) -> Result<OwnedUserId, Failure> {
         let asked = Asked::read("asking whose the admin token is");
         let server = self.server.as_str().trim_end_matches('/');
-        let answer = wire::ask(pace, &asked, server, || http::whoami(&self.http, server, self.token.expose())).await?;
-        Ok(answer.user_id)
+        let answer = wire::ask(pace, &asked, server, || http::whoami(&self.http, server, self.token.expose())).await;
+        answer.map(|answer| answer.user_id).map_err(told)
     }
 
     /// Whether the token has the power of an administrator: asks for the account of `inviter` itself.
@@ -106,9 +105,9 @@ impl Admin {
 
     /// Adds somebody of this homeserver to a room. The caller must be in it, with the power to invite: Synapse sends an
     /// invitation first, and accepts it for them.
-    pub(super) async fn join(&self, pace: &Pace, place: &Place, user: &UserId) -> Result<(), Failure> {
-        let asked = Asked::repeatable(Lane::Join, format!("adding {user} to {place}"));
-        let path = ["v1", "join", place.id.as_str()];
+    pub(super) async fn join(&self, pace: &Pace, room: &Place, user: &UserId) -> Result<(), Failure> {
+        let asked = Asked::repeatable(Lane::Join, format!("adding {user} to {room}"));
+        let path = ["v1", "join", room.id.as_str()];
         self.ask(pace, &asked, &Method::POST, &path, Some(&json!({ "user_id": user }))).await.map(drop)
     }
 
@@ -161,7 +160,7 @@ impl Admin {
                 Some(body) => request.json(body),
                 None => request,
             };
-            async { Ok::<_, HttpError>(http::json(request.send().await?).await?) }
+            async { http::json(request.send().await?).await }
         })
         .await
         .map_err(told)
@@ -169,7 +168,7 @@ impl Admin {
 }
 
 /// A failure in words that tell the admin token from the access token.
-pub(super) fn told(failure: Failure) -> Failure {
+fn told(failure: Failure) -> Failure {
     let advice = match &failure.what {
         What::Account => "; this is about the admin token, or the account that it belongs to",
         What::Refused { status: 404, errcode } if errcode == "M_UNRECOGNIZED" || errcode.is_empty() => {

@@ -18,9 +18,8 @@ impl Writer {
     }
 
     async fn add(&self, admin: &Admin, place: &Place, user: &UserId) -> Result<Done, WriteError> {
-        let pace = &self.wire.pace;
-        let why = match admin.standing(pace, user).await? {
-            Standing::Active => match admin.join(pace, place, user).await {
+        let why = match admin.standing(&self.wire.pace, user).await? {
+            Standing::Active => match admin.join(&self.wire.pace, place, user).await {
                 Ok(()) => return Ok(Done::Applied),
                 Err(failure) => {
                     let asked = format!("adding {user} to {place}");

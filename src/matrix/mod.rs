@@ -2,6 +2,7 @@
 //!
 //! There is no `/sync` and no store: each request answers for itself.
 
+mod about;
 mod admin;
 mod answer;
 mod arrange;
@@ -27,6 +28,8 @@ use matrix_sdk::{Client, SessionMeta, SessionTokens};
 
 use crate::config::{self, AddMembers, JoinFallback};
 
+pub use about::{About, Administration};
+pub use admin::RateOverride;
 pub use error::Failure;
 pub use read::Reader;
 pub use write::{Done, WriteError, Writer};
@@ -50,6 +53,7 @@ pub enum SessionError {
 #[derive(Debug, Clone)]
 pub struct Session {
     wire: Arc<Wire>,
+    http: reqwest::Client,
     adding: Adding,
 }
 
@@ -65,13 +69,24 @@ pub enum Adding {
 }
 
 impl Session {
-    /// Asks the homeserver whose the access token is and what it speaks: two requests. Where people are to be added, two
-    /// more try the admin token out.
+    /// Asks the homeserver whose the access token is and what it speaks: two requests.
     ///
     /// # Errors
-    /// When the homeserver cannot be reached, is none, or does not accept the token. When it does not let people be added
-    /// and nothing else will do.
+    /// When the homeserver cannot be reached, is none, or does not accept the token.
     pub async fn connect(config: &config::Matrix) -> Result<Self, SessionError> {
+        Self::open(config, AddMembers::Invite).await
+    }
+
+    /// The same for a run in which people may be added to rooms: if the configuration wants that, two more requests try
+    /// the admin token out.
+    ///
+    /// # Errors
+    /// As [`Session::connect`]; and when people cannot be added, and nothing else will do.
+    pub async fn connect_to_add(config: &config::Matrix) -> Result<Self, SessionError> {
+        Self::open(config, config.add_members).await
+    }
+
+    async fn open(config: &config::Matrix, add: AddMembers) -> Result<Self, SessionError> {
         let server = config.homeserver.as_str().trim_end_matches('/').to_owned();
         let http = http::client(config).map_err(SessionError::Setup)?;
         let pace = Pace::new(config.rate_limit_patience);
@@ -96,7 +111,7 @@ impl Session {
         client.restore_session(session(&account, token)).await.map_err(|error| setup(&error))?;
 
         let me = account.user_id;
-        let adding = adding(config, http, &pace, &me).await?;
+        let adding = adding(config, add, http.clone(), &pace, &me).await?;
         let (adding, admin) = match adding {
             Ok(Some(admin)) => (Adding::Possible, Some(admin)),
             Ok(None) => (Adding::Unwanted, None),
@@ -110,7 +125,7 @@ impl Session {
             Box::pin(async move { client.supported_versions().await })
         })
         .await?;
-        Ok(Self { wire: Arc::new(wire), adding })
+        Ok(Self { wire: Arc::new(wire), http, adding })
     }
 
     /// The account that the access token belongs to.
@@ -141,12 +156,13 @@ impl Session {
 /// The admin API, if people are to be added by it, once it is known to work; or why they are invited instead.
 async fn adding(
     config: &config::Matrix,
+    add: AddMembers,
     http: reqwest::Client,
     pace: &Pace,
     me: &UserId,
 ) -> Result<Result<Option<Admin>, String>, SessionError> {
     let token = config.admin_token.as_ref().map_err(|error| SessionError::Setup(error.to_string()))?;
-    let (AddMembers::Join, Some(token)) = (config.add_members, token) else { return Ok(Ok(None)) };
+    let (AddMembers::Join, Some(token)) = (add, token) else { return Ok(Ok(None)) };
     let admin = Admin::new(http, config.homeserver.clone(), token.clone(), config.join_fallback);
     let why = match admin.whoami(pace).await {
         // Synapse sends an invitation in the name of whose token it is, who must be in the room.
@@ -157,7 +173,7 @@ async fn adding(
             Ok(()) => return Ok(Ok(Some(admin))),
             Err(failure) => failure.to_string(),
         },
-        Err(failure) => admin::told(failure).to_string(),
+        Err(failure) => failure.to_string(),
     };
     match config.join_fallback {
         JoinFallback::Invite => Ok(Err(why)),

@@ -250,6 +250,20 @@ mod tests {
     }
 
     #[test]
+    fn an_invitation_stays_one_if_its_reason_says_so() {
+        let member = |user: &str, membership: &str, reason: &str| {
+            event("m.room.member", user, json!({ "membership": membership, "reason": reason }))
+        };
+        let room = read(&[
+            member("@a:x", "invite", STANDING_INVITATION),
+            member("@b:x", "invite", "welcome"),
+            member("@c:x", "leave", STANDING_INVITATION),
+            event("m.room.member", "@d:x", json!({ "membership": "invite", "reason": 7 })),
+        ]);
+        assert_eq!(room.standing_invitations, [user_id!("@a:x").to_owned()].into());
+    }
+
+    #[test]
     fn who_made_the_room_depends_on_its_version() {
         let (founder, named) = (user_id!("@founder:x"), user_id!("@named:x"));
         let power = |create: Value| read_with(create, &[]).unwrap().power;

@@ -11,6 +11,7 @@
     reason = "a test that cannot go on panics, and nothing uses a test from outside"
 )]
 
+mod check;
 mod config;
 mod entra;
 mod federation;
