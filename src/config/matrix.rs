@@ -17,6 +17,12 @@ pub struct Matrix {
     pub homeserver: Url,
     /// Access token of the account that manages the rooms, or why there is none: not every command needs it.
     pub access_token: Result<Secret, ConfigError>,
+    /// A token for the admin API of Synapse, of the same account, if one is given; or why it cannot be had.
+    pub admin_token: Result<Option<Secret>, ConfigError>,
+    /// How people of the own homeserver come into rooms.
+    pub add_members: AddMembers,
+    /// What is done when `add_members` says to join and somebody cannot be.
+    pub join_fallback: JoinFallback,
     /// PEM file with the certificates of a private authority, trusted in addition to the system's.
     pub ca_file: Option<PathBuf>,
     /// How many requests may be under way at once.
@@ -27,6 +33,28 @@ pub struct Matrix {
     pub rate_limit_patience: Duration,
 }
 
+/// How people of the own homeserver come into rooms.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum AddMembers {
+    /// They are invited, and accept.
+    #[default]
+    Invite,
+    /// They are added at once, by the admin API of Synapse.
+    Join,
+}
+
+/// What is done about people who cannot be added.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum JoinFallback {
+    /// They are invited.
+    #[default]
+    Invite,
+    /// That is an error.
+    Fail,
+}
+
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Raw {
@@ -34,6 +62,13 @@ struct Raw {
     access_token: Option<Secret>,
     access_token_file: Option<PathBuf>,
     access_token_env: Option<String>,
+    admin_token: Option<Secret>,
+    admin_token_file: Option<PathBuf>,
+    admin_token_env: Option<String>,
+    #[serde(default)]
+    add_members: AddMembers,
+    #[serde(default)]
+    join_fallback: JoinFallback,
     ca_file: Option<PathBuf>,
     #[serde(default)]
     allow_plaintext: bool,
@@ -101,9 +136,30 @@ pub(super) fn read(document: &mut Document<'_>, folder: &Path) -> Result<Matrix,
             )
         })
     });
+    let admin_token = Given {
+        section: vec!["matrix".into()],
+        key: "admin_token",
+        inline: raw.admin_token,
+        file: raw.admin_token_file,
+        env: raw.admin_token_env,
+        default_env: Some("INVITER_MATRIX__ADMIN_TOKEN"),
+    }
+    .resolve(document, folder)
+    .and_then(|token| match (token, raw.add_members) {
+        (None, AddMembers::Join) => Err(document.error_at(
+            &["matrix", "add_members"],
+            "adding members takes a token for the admin API: give admin_token, admin_token_file or admin_token_env, or set \
+             INVITER_MATRIX__ADMIN_TOKEN in the environment"
+                .into(),
+        )),
+        (token, _) => Ok(token),
+    });
     Ok(Matrix {
         homeserver: raw.homeserver,
         access_token,
+        admin_token,
+        add_members: raw.add_members,
+        join_fallback: raw.join_fallback,
         ca_file: raw.ca_file.map(|file| folder.join(file)),
         concurrency: raw.concurrency,
         timeout: raw.timeout,
