@@ -1,10 +1,10 @@
 //! Runs a plan: rooms side by side, the changes of a room in order.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Mutex, PoisonError};
 
 use futures_util::{StreamExt as _, stream};
-use matrix_sdk::ruma::{OwnedRoomId, RoomAliasId, RoomId};
+use matrix_sdk::ruma::{OwnedRoomId, OwnedUserId, RoomAliasId, RoomId};
 
 use crate::matrix::{Done, WriteError, Writer};
 use crate::plan::{Change, Plan, RoomPlan};
@@ -56,6 +56,8 @@ pub async fn apply(plan: &Plan, effect: &impl Effect, concurrency: usize, watch:
 struct RoomRun<'a> {
     plan: &'a RoomPlan,
     room: Option<OwnedRoomId>,
+    /// Who was invited when the room was created.
+    invited: BTreeSet<OwnedUserId>,
     /// Why nothing more can be done in the room, if so.
     closed: Option<&'static str>,
     outcomes: Vec<Outcome>,
@@ -63,7 +65,13 @@ struct RoomRun<'a> {
 
 impl<'a> RoomRun<'a> {
     fn new(plan: &'a RoomPlan) -> Self {
-        Self { plan, room: plan.room_id.clone(), closed: None, outcomes: Vec::with_capacity(plan.changes.len()) }
+        let outcomes = Vec::with_capacity(plan.changes.len());
+        Self { plan, room: plan.room_id.clone(), invited: BTreeSet::new(), closed: None, outcomes }
+    }
+
+    /// Whether the creation of the room has made this change as well.
+    fn is_made(&self, change: &Change) -> bool {
+        matches!(change, Change::Invite(invite) if self.invited.contains(&invite.user))
     }
 
     fn is_new_space(&self) -> bool {
@@ -81,13 +89,15 @@ impl<E: Effect> Run<'_, E> {
     /// Makes the next changes of a room, at most so many.
     async fn changes<'a>(&self, mut run: RoomRun<'a>, at_most: usize) -> RoomRun<'a> {
         for change in run.plan.changes.iter().skip(run.outcomes.len()).take(at_most) {
-            let outcome = if let Some(why) = self.stopped.why() {
+            let outcome = if run.is_made(change) {
+                Outcome::Applied
+            } else if let Some(why) = self.stopped.why() {
                 Outcome::Skipped(why)
             } else if let Some(why) = run.closed {
                 Outcome::Skipped(why.to_owned())
             } else {
                 let answer = self.effect.apply(&run.plan.alias, run.room.as_deref(), change).await;
-                outcome(answer, &mut run.room, self.stopped)
+                outcome(answer, &mut run, self.stopped)
             };
             if !matches!(outcome, Outcome::Applied | Outcome::AlreadyDone) {
                 run.closed = run.closed.or(match change {
@@ -104,16 +114,17 @@ impl<E: Effect> Run<'_, E> {
     }
 }
 
-fn outcome(answer: Result<Done, WriteError>, room: &mut Option<OwnedRoomId>, stopped: &Stopped) -> Outcome {
+fn outcome(answer: Result<Done, WriteError>, run: &mut RoomRun<'_>, stopped: &Stopped) -> Outcome {
     match answer {
         Ok(Done::Applied) => Outcome::Applied,
         Ok(Done::Already) => Outcome::AlreadyDone,
-        Ok(Done::Created(id)) => {
-            *room = Some(id);
+        Ok(Done::Created { room, invited }) => {
+            run.room = Some(room);
+            run.invited = invited;
             Outcome::Applied
         }
         Ok(Done::AlreadyCreated(id)) => {
-            *room = Some(id);
+            run.room = Some(id);
             Outcome::AlreadyDone
         }
         Err(WriteError::Failed(text)) => Outcome::Failed(text),
@@ -142,11 +153,11 @@ impl Stopped {
 
 #[cfg(test)]
 mod tests {
-    use matrix_sdk::ruma::{room_alias_id, room_id};
+    use matrix_sdk::ruma::{UserId, room_alias_id, room_id};
 
     use super::*;
     use crate::actual::Stamp;
-    use crate::plan::{Creation, Headcount};
+    use crate::plan::{Creation, Headcount, Invite, Reason};
     use crate::watch::Unwatched;
 
     /// Answers by the name that a change gives, and writes down what it was asked.
@@ -158,13 +169,14 @@ mod tests {
             let what = match change {
                 Change::Create(creation) => creation.name.as_str(),
                 Change::Name { to, .. } => to.as_str(),
+                Change::Invite(invite) => invite.user.localpart(),
                 _ => "join",
             };
             let seen = format!("{} {} {what}", alias.alias(), room.map_or("-", RoomId::as_str));
             self.0.lock().unwrap().push(seen);
             tokio::task::yield_now().await;
             match what {
-                "created" => Ok(Done::Created(room_id!("!new:x").to_owned())),
+                "created" => Ok(Done::Created { room: room_id!("!new:x").to_owned(), invited: [user("alice")].into() }),
                 "found" => Ok(Done::AlreadyCreated(room_id!("!old:x").to_owned())),
                 "already" => Ok(Done::Already),
                 "fails" => Err(WriteError::Failed("no".into())),
@@ -188,7 +200,16 @@ mod tests {
             permissions: BTreeMap::new(),
             power_levels: serde_json::Map::new(),
             stamp: Stamp::default(),
+            invitees: vec![user("alice"), user("bob")],
         })
+    }
+
+    fn user(name: &str) -> OwnedUserId {
+        UserId::parse(format!("@{name}:x")).unwrap()
+    }
+
+    fn invite(name: &str) -> Change {
+        Change::Invite(Invite { user: user(name), level: 0, reason: Reason::NotInGroup })
     }
 
     fn name(name: &str) -> Change {
@@ -226,6 +247,18 @@ mod tests {
         let (outcomes, seen) = run(vec![room(a, None, vec![create("found"), name("one")])]).await;
         assert_eq!(seen, ["a - found", "a !old:x one"]);
         assert_eq!(outcomes, [[Outcome::AlreadyDone, Outcome::Applied]]);
+    }
+
+    #[tokio::test]
+    async fn who_was_invited_with_the_creation_is_not_invited_again() {
+        let a = room_alias_id!("#a:x");
+        let changes = |name| vec![create(name), invite("alice"), invite("bob")];
+        let (outcomes, seen) = run(vec![room(a, None, changes("created"))]).await;
+        assert_eq!(seen, ["a - created", "a !new:x bob"]);
+        assert_eq!(outcomes, [[Outcome::Applied, Outcome::Applied, Outcome::Applied]]);
+        // Whom a creation with a lost answer has invited is not known.
+        let (_, seen) = run(vec![room(a, None, changes("found"))]).await;
+        assert_eq!(seen, ["a - found", "a !old:x alice", "a !old:x bob"]);
     }
 
     #[tokio::test]

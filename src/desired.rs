@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
+use std::sync::Arc;
 
 use matrix_sdk::ruma::{OwnedRoomAliasId, OwnedServerName, OwnedUserId, UserId};
 
@@ -76,8 +77,8 @@ pub struct Described {
 pub struct DesiredMember {
     /// The level of their own; `None` for the room's `users_default`.
     pub level: Option<i64>,
-    /// The groups that say so.
-    pub via: BTreeSet<Via>,
+    /// The groups that say so; shared by those of whom the same groups do.
+    pub via: Arc<BTreeSet<Via>>,
 }
 
 /// A group because of which somebody is wanted in a room.
@@ -208,7 +209,8 @@ impl DesiredRoom {
         for (user, level) in &room.members {
             let member = self.members.entry(user.clone()).or_default();
             member.level = member.level.max(*level);
-            member.via.insert(Via { idp: "configuration".into(), group: "[[rooms]] members".into() });
+            Arc::make_mut(&mut member.via)
+                .insert(Via { idp: "configuration".into(), group: "[[rooms]] members".into() });
         }
         if self.stamp.groups.is_empty() {
             self.stamp.groups.insert(StampedGroup { idp: "configuration".into(), id: room.alias.to_string() });
@@ -404,9 +406,10 @@ impl Merge<'_> {
 
     fn members(&self, group: &Group, level: Option<i64>, room: &mut DesiredRoom) {
         self.note_gap(group, &group.members, room);
+        let via = self.via(group);
         for id in group.members.certain() {
             if let Some((user, account)) = self.person(id) {
-                self.want(&user, account, group, level, room);
+                want(user, account, &via, level, room);
             }
         }
     }
@@ -415,10 +418,11 @@ impl Merge<'_> {
         self.note_gap(holder, owners, room);
         let members = group.members.certain();
         let mut ignored = Vec::new();
+        let via = self.via(holder);
         for id in owners.certain() {
             let Some((user, account)) = self.person(id) else { continue };
             if members.contains(id) || self.config.policy.owners_outside_group == OwnersOutside::Moderator {
-                self.want(&user, account, holder, Some(MODERATOR), room);
+                want(user, account, &via, Some(MODERATOR), room);
             } else {
                 ignored.push(user.to_string());
             }
@@ -445,19 +449,27 @@ impl Merge<'_> {
         Some((user, account))
     }
 
-    fn want(&self, user: &OwnedUserId, account: &Account, group: &Group, level: Option<i64>, room: &mut DesiredRoom) {
-        if account.standing == Standing::LockedOut {
-            room.held.insert(user.clone());
-            return;
-        }
-        let member = room.members.entry(user.clone()).or_default();
-        member.level = member.level.max(level);
-        member.via.insert(Via { idp: self.idp.name.clone(), group: group.name.clone() });
+    fn via(&self, group: &Group) -> Arc<BTreeSet<Via>> {
+        Arc::new([Via { idp: self.idp.name.clone(), group: group.name.clone() }].into())
     }
 
     fn note_gap(&self, group: &Group, members: &Members, room: &mut DesiredRoom) {
         if let Some(reason) = members.unknown_because() {
             room.incomplete.insert(format!("{}: {}: {reason}", self.idp.name, group.label));
         }
+    }
+}
+
+fn want(user: OwnedUserId, account: &Account, via: &Arc<BTreeSet<Via>>, level: Option<i64>, room: &mut DesiredRoom) {
+    if account.standing == Standing::LockedOut {
+        room.held.insert(user);
+        return;
+    }
+    let member = room.members.entry(user).or_default();
+    member.level = member.level.max(level);
+    if member.via.is_empty() {
+        member.via = Arc::clone(via);
+    } else if !member.via.is_superset(via) {
+        Arc::make_mut(&mut member.via).extend(via.iter().cloned());
     }
 }

@@ -5,6 +5,7 @@
 mod answer;
 mod arrange;
 mod by_hand;
+mod create;
 mod error;
 mod http;
 mod limiter;
@@ -12,6 +13,7 @@ mod pace;
 mod precise;
 mod read;
 mod state;
+mod width;
 mod wire;
 mod write;
 
@@ -30,6 +32,7 @@ pub use read::Reader;
 pub use write::{Done, WriteError, Writer};
 
 use pace::Pace;
+use width::Width;
 use wire::{Asked, Wire};
 
 /// Why there is no session.
@@ -57,7 +60,7 @@ impl Session {
     pub async fn connect(config: &config::Matrix) -> Result<Self, SessionError> {
         let server = config.homeserver.as_str().trim_end_matches('/').to_owned();
         let http = http::client(config).map_err(SessionError::Setup)?;
-        let pace = Pace::new(config.rate_limit_patience);
+        let pace = Pace::new(config.rate_limit_patience, Width::new(config.concurrency, config.timeout));
         let token = config.access_token.as_ref().map_err(|error| SessionError::Setup(error.to_string()))?.expose();
 
         let asked = Asked::read("asking whose the access token is");

@@ -12,6 +12,7 @@ use tokio::time::Instant;
 
 use super::error::{Failure, What};
 use super::limiter::{LANES, Lane, Limiter, Permit};
+use super::width::Width;
 
 /// The gate through which every request of a run goes.
 #[derive(Debug)]
@@ -19,11 +20,12 @@ pub(crate) struct Pace {
     limiter: Mutex<Limiter>,
     turns: [tokio::sync::Mutex<()>; LANES],
     patience: Duration,
+    pub(super) width: Width,
 }
 
 impl Pace {
-    pub(crate) fn new(patience: Duration) -> Self {
-        Self { limiter: Mutex::new(Limiter::new(patience)), turns: Default::default(), patience }
+    pub(crate) fn new(patience: Duration, width: Width) -> Self {
+        Self { limiter: Mutex::new(Limiter::new(patience)), turns: Default::default(), patience, width }
     }
 
     /// Sends a request when it may go, and again when the homeserver refused it and the wait that it told is over.
@@ -89,7 +91,7 @@ mod tests {
 
     #[tokio::test]
     async fn requests_go_one_at_a_time_after_a_refusal() {
-        let pace = Pace::new(seconds(60));
+        let pace = Pace::new(seconds(60), Width::new(16, seconds(60)));
         let (sent, at_once) = (AtomicUsize::new(0), AtomicUsize::new(0));
         let one = || {
             pace.run("x", Lane::Send, None, || async {
@@ -116,7 +118,7 @@ mod tests {
 
     #[tokio::test]
     async fn what_comes_after_the_end_of_patience_is_not_sent() {
-        let pace = Pace::new(seconds(1));
+        let pace = Pace::new(seconds(1), Width::new(16, seconds(60)));
         let sent = AtomicUsize::new(0);
         let one = || {
             pace.run("x", Lane::Send, None, || async {

@@ -145,11 +145,8 @@ impl Reader {
         let asked = Asked::read(asked);
         let request = get_state_events::v3::Request::new(id.to_owned());
         let answer = self.wire.ask(&asked, |client| client.send(request.clone())).await?;
-        let events: Result<Vec<Value>, _> =
-            answer.room_state.iter().map(|event| serde_json::from_str(event.json().get())).collect();
-        events
-            .map_err(|error| error.to_string())
-            .and_then(|events| state::joined_room(id.to_owned(), &self.wire.me, &events))
+        let events = answer.room_state.iter().map(|event| event.json().get());
+        state::joined_room(id.to_owned(), &self.wire.me, events)
             .map_err(|why| Failure::new(What::Unintelligible, &format!("{}: {why}", asked.text)))
     }
 
@@ -158,7 +155,8 @@ impl Reader {
         &self,
         alias: &RoomAliasId,
     ) -> Result<Option<(OwnedRoomId, Vec<OwnedServerName>)>, Failure> {
-        let asked = Asked::read(format!("asking which room {alias} is"));
+        let asked = Asked::read(format!("asking which room {alias} is"))
+            .with_help_of(alias.server_name(), &self.wire.me);
         let request = get_alias::v3::Request::new(alias.to_owned());
         match self.wire.ask(&asked, |client| client.send(request.clone())).await {
             Ok(answer) => Ok(Some((answer.room_id, answer.servers))),
@@ -180,7 +178,8 @@ impl Reader {
         mut servers: Vec<OwnedServerName>,
     ) -> Result<ActualRoom, Failure> {
         servers.truncate(VIA);
-        let asked = Asked::read(format!("asking whether the account is invited to {alias} ({id})"));
+        let asked = Asked::read(format!("asking whether the account is invited to {alias} ({id})"))
+            .with_help_of(alias.server_name(), &self.wire.me);
         let request = get_summary::v1::Request::new(id.clone().into(), servers);
         match self.wire.ask(&asked, |client| client.send(request.clone())).await {
             Ok(answer) if answer.membership == Some(MembershipState::Invite) => Ok(ActualRoom::Invited(id)),

@@ -1,10 +1,13 @@
 //! From the state events of a room to what a plan needs of them. The events are hostile input: an event that is not what
 //! it should be is passed over where that is harmless, and makes the room unreadable where it is not.
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 
 use matrix_sdk::ruma::room_version_rules::AuthorizationRules;
 use matrix_sdk::ruma::{OwnedRoomAliasId, OwnedRoomId, OwnedUserId, RoomAliasId, RoomId, RoomVersionId, UserId};
+use serde::Deserialize;
+use serde_json::value::RawValue;
 use serde_json::{Map, Value};
 
 use crate::actual::{JoinedRoom, Member, Membership, STAMP_TYPE, Stamp};
@@ -12,33 +15,38 @@ use crate::power::PowerLevels;
 
 type Object = Map<String, Value>;
 
-/// The state of a room that `me` has joined.
+/// The state of a room that `me` has joined, from the JSON of each event.
 ///
 /// # Errors
 /// When the room's version is not known, or an event that everything rests on is missing or malformed.
-pub(crate) fn joined_room(id: OwnedRoomId, me: &UserId, events: &[Value]) -> Result<JoinedRoom, String> {
+pub(crate) fn joined_room<'a>(
+    id: OwnedRoomId,
+    me: &UserId,
+    events: impl Iterator<Item = &'a str>,
+) -> Result<JoinedRoom, String> {
     let state = State::of(events);
-    let create = state.get("m.room.create", "").ok_or("the room's state has no well-formed m.room.create")?;
-    let version = version(create.content)?;
+    let create = state
+        .event("m.room.create", "")
+        .and_then(|event| Some((event.content()?, event.sender())))
+        .ok_or("the room's state has no well-formed m.room.create")?;
+    let (create, sender) = create;
+    let version = version(&create)?;
     let rules = version
         .rules()
         .ok_or_else(|| format!("inviter does not know the rules of room version {:?}", version.as_str()))?
         .authorization;
-    let (creators, founder) = creators(create, &rules)?;
-    let levels = match state.events.get(&("m.room.power_levels", "")) {
+    let (creators, founder) = creators(&create, sender, &rules)?;
+    let levels = match state.event("m.room.power_levels", "") {
         None => None,
-        Some(event) => {
-            let content = event.get("content").and_then(Value::as_object);
-            Some(content.ok_or("the room's m.room.power_levels is malformed")?.clone())
-        }
+        Some(event) => Some(event.content().ok_or("the room's m.room.power_levels is malformed")?),
     };
-    let members = state.members();
-    if members.get(me).map(|member| member.membership) != Some(Membership::Join) {
+    if state.members.get(me).map(|member| member.membership) != Some(Membership::Join) {
         return Err("the account of inviter has left the room meanwhile".into());
     }
-    let text = |kind, key: &str| Some(state.get(kind, "")?.content.get(key)?.as_str()?.to_owned());
+    let text = |kind, key: &str| Some(state.content(kind, "")?.get(key)?.as_str()?.to_owned());
     let replaced_by =
-        state.get("m.room.tombstone", "").map(|_| text("m.room.tombstone", "replacement_room").unwrap_or_default());
+        state.content("m.room.tombstone", "").map(|_| text("m.room.tombstone", "replacement_room").unwrap_or_default());
+    let mark = state.content(STAMP_TYPE, me.as_str());
     Ok(JoinedRoom {
         id,
         version,
@@ -48,17 +56,17 @@ pub(crate) fn joined_room(id: OwnedRoomId, me: &UserId, events: &[Value]) -> Res
         topic: text("m.room.topic", "topic").filter(|topic| !topic.is_empty()),
         canonical_alias: text("m.room.canonical_alias", "alias").and_then(|alias| RoomAliasId::parse(alias).ok()),
         alt_aliases: state.alt_aliases(),
-        is_space: create.content.get("type").and_then(Value::as_str) == Some("m.space"),
-        join_rules: state.get("m.room.join_rules", "").map(|event| event.content.clone()),
+        is_space: create.get("type").and_then(Value::as_str) == Some("m.space"),
+        join_rules: state.content("m.room.join_rules", ""),
         children: state.with_via("m.space.child"),
         parents: state.with_via("m.space.parent"),
-        replaces: predecessor(create.content),
+        replaces: predecessor(&create),
         in_directory: None,
         encrypted: text("m.room.encryption", "algorithm").is_some(),
         replaced_by,
-        stamp: state.get(STAMP_TYPE, me.as_str()).and_then(|event| stamp(event.content)),
-        released: state.get(STAMP_TYPE, me.as_str()).is_some_and(|event| event.content.is_empty()),
-        members,
+        stamp: mark.as_ref().and_then(stamp),
+        released: mark.is_some_and(|content| content.is_empty()),
+        members: state.members,
     })
 }
 
@@ -69,7 +77,11 @@ pub(crate) fn stamp(content: &Object) -> Option<Stamp> {
 
 /// The membership that the content of an `m.room.member` event gives.
 pub(crate) fn membership(content: &Object) -> Option<Membership> {
-    match content.get("membership")?.as_str()? {
+    membership_of(content.get("membership")?.as_str()?)
+}
+
+fn membership_of(text: &str) -> Option<Membership> {
+    match text {
         "join" => Some(Membership::Join),
         "invite" => Some(Membership::Invite),
         "knock" => Some(Membership::Knock),
@@ -80,71 +92,96 @@ pub(crate) fn membership(content: &Object) -> Option<Membership> {
     }
 }
 
-/// State events by type and state key.
+/// State events by type and state key; those of members apart, of which there may be many.
 struct State<'a> {
-    events: BTreeMap<(&'a str, &'a str), &'a Object>,
+    events: BTreeMap<(Cow<'a, str>, Cow<'a, str>), Event<'a>>,
+    members: BTreeMap<OwnedUserId, Member>,
 }
 
-#[derive(Clone, Copy)]
+/// An event as it was sent, of which only what is looked at is read.
+#[derive(Deserialize)]
 struct Event<'a> {
-    whole: &'a Object,
-    content: &'a Object,
+    #[serde(borrow, rename = "type")]
+    kind: Cow<'a, str>,
+    #[serde(borrow)]
+    state_key: Cow<'a, str>,
+    #[serde(borrow)]
+    sender: Option<&'a RawValue>,
+    #[serde(borrow)]
+    origin_server_ts: Option<&'a RawValue>,
+    #[serde(borrow)]
+    content: Option<&'a RawValue>,
+}
+
+impl<'a> Event<'a> {
+    fn read<T: Deserialize<'a>>(value: Option<&'a RawValue>) -> Option<T> {
+        serde_json::from_str(value?.get()).ok()
+    }
+
+    fn content(&self) -> Option<Object> {
+        Self::read(self.content)
+    }
+
+    fn sender(&self) -> Option<OwnedUserId> {
+        UserId::parse(Self::read::<Cow<'_, str>>(self.sender)?).ok()
+    }
+
+    fn member(&self) -> Option<(OwnedUserId, Member)> {
+        #[derive(Deserialize)]
+        struct Content<'a> {
+            #[serde(borrow)]
+            membership: Cow<'a, str>,
+        }
+        let user = UserId::parse(&*self.state_key).ok()?;
+        let membership = membership_of(&Self::read::<Content<'_>>(self.content)?.membership)?;
+        let sender = self.sender().unwrap_or_else(|| user.clone());
+        Some((user, Member { membership, sender, since: Self::read(self.origin_server_ts).unwrap_or(0) }))
+    }
 }
 
 impl<'a> State<'a> {
-    fn of(events: &'a [Value]) -> Self {
-        let keyed = |event: &'a Value| {
-            let event = event.as_object()?;
-            Some(((event.get("type")?.as_str()?, event.get("state_key")?.as_str()?), event))
-        };
-        Self { events: events.iter().filter_map(keyed).collect() }
+    fn of(texts: impl Iterator<Item = &'a str>) -> Self {
+        let (mut events, mut members) = (BTreeMap::new(), BTreeMap::new());
+        for event in texts.filter_map(|text| serde_json::from_str::<Event<'_>>(text).ok()) {
+            if event.kind == "m.room.member" {
+                members.extend(event.member());
+            } else {
+                events.insert((event.kind.clone(), event.state_key.clone()), event);
+            }
+        }
+        Self { events, members }
     }
 
-    fn get(&self, kind: &str, key: &str) -> Option<Event<'a>> {
-        let whole = self.events.get(&(kind, key))?;
-        Some(Event { whole, content: whole.get("content")?.as_object()? })
+    fn event(&self, kind: &str, key: &str) -> Option<&Event<'a>> {
+        self.events.get(&(Cow::Borrowed(kind), Cow::Borrowed(key)))
+    }
+
+    fn content(&self, kind: &str, key: &str) -> Option<Object> {
+        self.event(kind, key)?.content()
     }
 
     fn alt_aliases(&self) -> BTreeSet<OwnedRoomAliasId> {
-        let aliases =
-            self.get("m.room.canonical_alias", "").and_then(|event| event.content.get("alt_aliases")?.as_array());
+        let content = self.content("m.room.canonical_alias", "").unwrap_or_default();
+        let aliases = content.get("alt_aliases").and_then(Value::as_array);
         aliases.into_iter().flatten().filter_map(|alias| RoomAliasId::parse(alias.as_str()?).ok()).collect()
     }
 
     /// The rooms that events of this type name by their state key. One without `via` names none
     /// (<https://spec.matrix.org/v1.16/client-server-api/#mspacechild>).
     fn with_via(&self, kind: &str) -> BTreeSet<OwnedRoomId> {
-        let keys = self.events.keys().filter(|(of, _)| *of == kind).map(|(_, key)| *key);
-        let has_via = |key: &&str| {
-            self.get(kind, key)
-                .and_then(|event| event.content.get("via")?.as_array())
-                .is_some_and(|via| !via.is_empty())
+        let events = self.events.values().filter(|event| event.kind == kind);
+        let has_via = |event: &&Event<'_>| {
+            event.content().is_some_and(|content| {
+                content.get("via").and_then(Value::as_array).is_some_and(|via| !via.is_empty())
+            })
         };
-        keys.filter(has_via).filter_map(|key| RoomId::parse(key).ok()).collect()
-    }
-
-    fn members(&self) -> BTreeMap<OwnedUserId, Member> {
-        let member = |((kind, key), whole): (&(&str, &str), &&'a Object)| {
-            if *kind != "m.room.member" {
-                return None;
-            }
-            let user = UserId::parse(*key).ok()?;
-            let membership = membership(whole.get("content")?.as_object()?)?;
-            let sender = sender(whole).unwrap_or_else(|| user.clone());
-            let since = whole.get("origin_server_ts").and_then(Value::as_u64).unwrap_or(0);
-            Some((user, Member { membership, sender, since }))
-        };
-        self.events.iter().filter_map(member).collect()
+        events.filter(has_via).filter_map(|event| RoomId::parse(&*event.state_key).ok()).collect()
     }
 }
 
 /// The room that this one replaces (<https://spec.matrix.org/v1.16/client-server-api/#mroomcreate>).
 fn predecessor(create: &Object) -> Option<OwnedRoomId> {
     RoomId::parse(create.get("predecessor")?.get("room_id")?.as_str()?).ok()
-}
-
-fn sender(event: &Object) -> Option<OwnedUserId> {
-    UserId::parse(event.get("sender")?.as_str()?).ok()
 }
 
 /// `room_version`, or the version of rooms that do not say
@@ -159,18 +196,18 @@ fn version(create: &Object) -> Result<RoomVersionId, String> {
 
 /// The users who rank above all levels (room version 12 and later, MSC4289), and the one who made the room otherwise.
 fn creators(
-    create: Event<'_>,
+    create: &Object,
+    sender: Option<OwnedUserId>,
     rules: &AuthorizationRules,
 ) -> Result<(BTreeSet<OwnedUserId>, Option<OwnedUserId>), String> {
-    let sender =
-        || sender(create.whole).ok_or_else(|| "the sender of the room's m.room.create is malformed".to_owned());
+    let sender = || sender.ok_or_else(|| "the sender of the room's m.room.create is malformed".to_owned());
     if !rules.explicitly_privilege_room_creators {
-        let named = || create.content.get("creator").and_then(Value::as_str).and_then(|user| UserId::parse(user).ok());
+        let named = || create.get("creator").and_then(Value::as_str).and_then(|user| UserId::parse(user).ok());
         return Ok((BTreeSet::new(), if rules.use_room_create_sender { Some(sender()?) } else { named() }));
     }
     let mut creators = BTreeSet::from([sender()?]);
     if rules.additional_room_creators
-        && let Some(additional) = create.content.get("additional_creators")
+        && let Some(additional) = create.get("additional_creators")
     {
         // Whom we do not recognise as a creator we might try to demote.
         let user = |value: &Value| value.as_str().and_then(|user| UserId::parse(user).ok());
@@ -197,7 +234,8 @@ mod tests {
         let mut events =
             vec![event("m.room.create", "", create), event("m.room.member", "@me:x", json!({ "membership": "join" }))];
         events.extend(more.iter().cloned());
-        joined_room(room_id!("!r:x").to_owned(), user_id!("@me:x"), &events)
+        let texts: Vec<String> = events.iter().map(Value::to_string).collect();
+        joined_room(room_id!("!r:x").to_owned(), user_id!("@me:x"), texts.iter().map(String::as_str))
     }
 
     fn read(more: &[Value]) -> JoinedRoom {
@@ -262,7 +300,7 @@ mod tests {
             assert!(read_with(create.clone(), &[]).is_err(), "{create}");
         }
         let me = user_id!("@me:x");
-        assert!(joined_room(room_id!("!r:x").to_owned(), me, &[]).is_err());
+        assert!(joined_room(room_id!("!r:x").to_owned(), me, std::iter::empty()).is_err());
         let broken = event("m.room.power_levels", "", json!([]));
         assert!(read_with(json!({ "room_version": "11" }), &[broken]).is_err());
         let left = event("m.room.member", "@me:x", json!({ "membership": "leave" }));

@@ -3,7 +3,7 @@
 use std::hash::{BuildHasher as _, RandomState};
 use std::time::Duration;
 
-use matrix_sdk::ruma::OwnedUserId;
+use matrix_sdk::ruma::{OwnedUserId, ServerName, UserId};
 use matrix_sdk::{Client, HttpError};
 
 use super::error::Failure;
@@ -18,12 +18,14 @@ pub(crate) struct Asked {
     lane: Lane,
     attempts: u32,
     person: Option<OwnedUserId>,
+    /// Whether the homeserver answers it without asking another one.
+    alone: bool,
 }
 
 impl Asked {
     /// A request that changes nothing and may be repeated.
     pub(crate) fn read(text: impl Into<String>) -> Self {
-        Self { text: text.into(), lane: Lane::Read, attempts: 3, person: None }
+        Self { text: text.into(), lane: Lane::Read, attempts: 3, person: None, alone: true }
     }
 
     /// A request that changes something, and does not change more when it arrives twice.
@@ -34,6 +36,11 @@ impl Asked {
     /// A request that must not arrive twice.
     pub(crate) fn once(lane: Lane, text: impl Into<String>) -> Self {
         Self { attempts: 1, ..Self::repeatable(lane, text) }
+    }
+
+    /// Says that the homeserver may have to ask this other one, if it is one.
+    pub(crate) fn with_help_of(self, server: &ServerName, own: &UserId) -> Self {
+        Self { alone: server == own.server_name(), ..self }
     }
 
     /// Says that the homeserver may limit the request for the sake of this person.
@@ -72,7 +79,7 @@ where
         let answer = pace
             .run(&asked.text, asked.lane, asked.person.as_deref(), || {
                 let answer = request().into_future();
-                async { answer.await.map_err(|error| Failure::of(&asked.text, server, &error)) }
+                pace.width.pass(asked.alone, async { answer.await.map_err(|error| Failure::of(&asked.text, server, &error)) })
             })
             .await;
         match answer {

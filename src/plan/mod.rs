@@ -11,6 +11,7 @@ mod spaces;
 pub mod text;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use matrix_sdk::ruma::{OwnedRoomAliasId, OwnedRoomId, OwnedUserId, RoomVersionId};
 use serde_json::{Map, Value};
@@ -184,6 +185,9 @@ pub struct Creation {
     pub power_levels: Map<String, Value>,
     /// The mark of `inviter`.
     pub stamp: Stamp,
+    /// Those of the people to be invited who may be so by the same request. Each has a [`Change::Invite`] as well, since
+    /// the homeserver may not let all of them ride along.
+    pub invitees: Vec<OwnedUserId>,
 }
 
 /// A change of a room's power levels.
@@ -263,7 +267,7 @@ pub struct Invite {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Reason {
     /// The identity providers want it, by these groups.
-    Wanted(BTreeSet<Via>),
+    Wanted(Arc<BTreeSet<Via>>),
     /// No group of the room has this person.
     NotInGroup,
 }

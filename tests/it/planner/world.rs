@@ -1,6 +1,7 @@
 //! A small world to plan in: what is desired, what is there, and a homeserver that does as it is told.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use inviter::actual::{Actual, ActualRoom, JoinedRoom, Member, Membership, Stamp, StampedGroup};
 use inviter::desired::{Desired, DesiredMember, DesiredRoom, Via};
@@ -112,7 +113,7 @@ impl World {
 
     /// The identity provider wants somebody in a room at a level.
     pub fn want_at(&mut self, room: &str, name: &str, level: Option<i64>) {
-        let via = [Via { idp: "corp".into(), group: format!("{room}-group") }].into();
+        let via = Arc::new([Via { idp: "corp".into(), group: format!("{room}-group") }].into());
         self.desired(room).members.insert(user(name), DesiredMember { level, via });
     }
 

@@ -101,6 +101,11 @@ impl Synapse {
         &self.server_name
     }
 
+    /// The file of its database.
+    pub fn database(&self) -> PathBuf {
+        self.watchdog.folder().join("homeserver.db")
+    }
+
     /// The last lines of the server's log.
     pub fn log(&self) -> String {
         self.watchdog.log()
@@ -146,7 +151,8 @@ impl Synapse {
     }
 }
 
-fn python() -> PathBuf {
+/// The Python that has Synapse.
+pub fn python() -> PathBuf {
     let folder = env::var_os("INVITER_TEST_SERVERS")
         .map_or_else(|| Path::new(env!("CARGO_MANIFEST_DIR")).join("target/test-servers"), PathBuf::from);
     let python = folder.join("synapse/bin/python");
