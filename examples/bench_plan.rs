@@ -114,8 +114,8 @@ fn world(existing: bool, rooms: usize) -> (Desired, Actual) {
         desired.rooms.insert(alias.clone(), wanted);
         let there = if existing {
             let id = RoomId::parse(format!("!room{room}")).expect("a room ID");
-            let joined = |user: &OwnedUserId| Member { membership: Membership::Join, sender: user.clone(), since: NOW };
-            let members = people(1).map(user).chain([me.clone()]).map(|user| (user.clone(), joined(&user))).collect();
+            let joined = |user| (user, Member { membership: Membership::Join, sender: None, since: NOW });
+            let members = people(1).map(user).chain([me.clone()]).map(joined).collect();
             let levels = serde_json::json!({ "invite": 50, "users": {} });
             ActualRoom::Joined(Box::new(JoinedRoom {
                 id,

@@ -78,8 +78,7 @@ impl<'a> Bench<'a> {
     /// Rooms that do not exist yet.
     async fn wanted(synapse: &'a Synapse, name: &str, rooms: usize, members: usize, people: usize) -> Self {
         let me = synapse.register(&format!("{name}-inviter")).await;
-        let rooms =
-            (0..rooms).map(|room| (0..members).map(|at| (room * members + at) % people).collect()).collect();
+        let rooms = (0..rooms).map(|room| (0..members).map(|at| (room * members + at) % people).collect()).collect();
         Self { synapse, me, name: name.to_owned(), rooms }
     }
 

@@ -4,10 +4,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Mutex, PoisonError};
 
 use futures_util::{StreamExt as _, stream};
-use matrix_sdk::ruma::{OwnedRoomId, OwnedUserId, RoomAliasId, RoomId};
+use matrix_sdk::ruma::{OwnedRoomId, OwnedUserId, RoomAliasId, RoomId, UserId};
 
 use crate::matrix::{Done, WriteError, Writer};
-use crate::plan::{Change, Plan, RoomPlan};
+use crate::plan::{Change, Creation, Plan, RoomPlan};
 use crate::report::{Outcome, Report};
 use crate::watch::Watch;
 
@@ -20,11 +20,18 @@ pub trait Effect: Sync {
         room: Option<&RoomId>,
         change: &Change,
     ) -> impl Future<Output = Result<Done, WriteError>> + Send;
+
+    /// Creates a room, and invites as many of these people by the same request as can be.
+    fn create(&self, creation: &Creation, people: &[&UserId]) -> impl Future<Output = Result<Done, WriteError>> + Send;
 }
 
 impl Effect for Writer {
     async fn apply(&self, alias: &RoomAliasId, room: Option<&RoomId>, change: &Change) -> Result<Done, WriteError> {
         Self::apply(self, alias, room, change).await
+    }
+
+    async fn create(&self, creation: &Creation, people: &[&UserId]) -> Result<Done, WriteError> {
+        Self::create(self, creation, people).await
     }
 }
 
@@ -74,6 +81,14 @@ impl<'a> RoomRun<'a> {
         matches!(change, Change::Invite(invite) if self.invited.contains(&invite.user))
     }
 
+    fn to_invite(&self) -> Vec<&'a UserId> {
+        let invitee = |change: &'a Change| match change {
+            Change::Invite(invite) => Some(invite.user.as_ref()),
+            _ => None,
+        };
+        self.plan.changes.iter().filter_map(invitee).collect()
+    }
+
     fn is_new_space(&self) -> bool {
         matches!(self.plan.changes.first(), Some(Change::Create(creation)) if creation.is_space)
     }
@@ -96,7 +111,10 @@ impl<E: Effect> Run<'_, E> {
             } else if let Some(why) = run.closed {
                 Outcome::Skipped(why.to_owned())
             } else {
-                let answer = self.effect.apply(&run.plan.alias, run.room.as_deref(), change).await;
+                let answer = match change {
+                    Change::Create(creation) => self.effect.create(creation, &run.to_invite()).await,
+                    _ => self.effect.apply(&run.plan.alias, run.room.as_deref(), change).await,
+                };
                 outcome(answer, &mut run, self.stopped)
             };
             if !matches!(outcome, Outcome::Applied | Outcome::AlreadyDone) {
@@ -153,11 +171,11 @@ impl Stopped {
 
 #[cfg(test)]
 mod tests {
-    use matrix_sdk::ruma::{UserId, room_alias_id, room_id};
+    use matrix_sdk::ruma::{room_alias_id, room_id};
 
     use super::*;
     use crate::actual::Stamp;
-    use crate::plan::{Creation, Headcount, Invite, Reason};
+    use crate::plan::{Headcount, Invite, Reason};
     use crate::watch::Unwatched;
 
     /// Answers by the name that a change gives, and writes down what it was asked.
@@ -165,13 +183,22 @@ mod tests {
     struct Script(Mutex<Vec<String>>);
 
     impl Effect for Script {
+        async fn create(&self, creation: &Creation, _: &[&UserId]) -> Result<Done, WriteError> {
+            self.answer(&creation.alias, None, &creation.name).await
+        }
+
         async fn apply(&self, alias: &RoomAliasId, room: Option<&RoomId>, change: &Change) -> Result<Done, WriteError> {
             let what = match change {
-                Change::Create(creation) => creation.name.as_str(),
                 Change::Name { to, .. } => to.as_str(),
                 Change::Invite(invite) => invite.user.localpart(),
                 _ => "join",
             };
+            self.answer(alias, room, what).await
+        }
+    }
+
+    impl Script {
+        async fn answer(&self, alias: &RoomAliasId, room: Option<&RoomId>, what: &str) -> Result<Done, WriteError> {
             let seen = format!("{} {} {what}", alias.alias(), room.map_or("-", RoomId::as_str));
             self.0.lock().unwrap().push(seen);
             tokio::task::yield_now().await;
@@ -200,7 +227,6 @@ mod tests {
             permissions: BTreeMap::new(),
             power_levels: serde_json::Map::new(),
             stamp: Stamp::default(),
-            invitees: vec![user("alice"), user("bob")],
         })
     }
 

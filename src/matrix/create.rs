@@ -77,13 +77,20 @@ impl Load<'_> {
 }
 
 impl Writer {
-    pub(super) async fn create(&self, creation: &Creation) -> Result<Done, WriteError> {
+    /// Creates a room, and invites as many of these people by the same request as the homeserver lets; only people of its
+    /// own, since another homeserver that is down would make the whole request fail, and those behind them be missing.
+    ///
+    /// # Errors
+    /// As [`Writer::apply`].
+    pub async fn create(&self, creation: &Creation, people: &[&UserId]) -> Result<Done, WriteError> {
         let alias = &creation.alias;
+        let own = people.iter().filter(|user| user.server_name() == self.wire.me.server_name());
+        let people: Vec<OwnedUserId> = own.map(|user| (*user).to_owned()).collect();
         // Nothing tells the homeserver that two requests are one: a repetition could make a second room.
         let asked = Asked::once(Lane::Create, format!("creating {alias}"));
         loop {
-            let load = self.carriage.load(creation.invitees.len()).await;
-            let invitees = &creation.invitees[..load.people];
+            let load = self.carriage.load(people.len()).await;
+            let invitees = &people[..load.people];
             let request = create_request(creation, invitees, &self.wire.me)
                 .map(Precise)
                 .map_err(|error| WriteError::Failed(format!("{}: {error}", asked.text)))?;

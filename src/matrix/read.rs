@@ -155,8 +155,8 @@ impl Reader {
         &self,
         alias: &RoomAliasId,
     ) -> Result<Option<(OwnedRoomId, Vec<OwnedServerName>)>, Failure> {
-        let asked = Asked::read(format!("asking which room {alias} is"))
-            .with_help_of(alias.server_name(), &self.wire.me);
+        let asked =
+            Asked::read(format!("asking which room {alias} is")).with_help_of(alias.server_name(), &self.wire.me);
         let request = get_alias::v3::Request::new(alias.to_owned());
         match self.wire.ask(&asked, |client| client.send(request.clone())).await {
             Ok(answer) => Ok(Some((answer.room_id, answer.servers))),

@@ -94,7 +94,7 @@ fn membership_of(text: &str) -> Option<Membership> {
 
 /// State events by type and state key; those of members apart, of which there may be many.
 struct State<'a> {
-    events: BTreeMap<(Cow<'a, str>, Cow<'a, str>), Event<'a>>,
+    events: BTreeMap<Cow<'a, str>, BTreeMap<Cow<'a, str>, Event<'a>>>,
     members: BTreeMap<OwnedUserId, Member>,
 }
 
@@ -134,26 +134,27 @@ impl<'a> Event<'a> {
         }
         let user = UserId::parse(&*self.state_key).ok()?;
         let membership = membership_of(&Self::read::<Content<'_>>(self.content)?.membership)?;
-        let sender = self.sender().unwrap_or_else(|| user.clone());
+        let sender = self.sender().filter(|sender| *sender != user);
         Some((user, Member { membership, sender, since: Self::read(self.origin_server_ts).unwrap_or(0) }))
     }
 }
 
 impl<'a> State<'a> {
     fn of(texts: impl Iterator<Item = &'a str>) -> Self {
-        let (mut events, mut members) = (BTreeMap::new(), BTreeMap::new());
+        let mut events: BTreeMap<_, BTreeMap<_, _>> = BTreeMap::new();
+        let mut members = BTreeMap::new();
         for event in texts.filter_map(|text| serde_json::from_str::<Event<'_>>(text).ok()) {
             if event.kind == "m.room.member" {
                 members.extend(event.member());
             } else {
-                events.insert((event.kind.clone(), event.state_key.clone()), event);
+                events.entry(event.kind.clone()).or_default().insert(event.state_key.clone(), event);
             }
         }
         Self { events, members }
     }
 
     fn event(&self, kind: &str, key: &str) -> Option<&Event<'a>> {
-        self.events.get(&(Cow::Borrowed(kind), Cow::Borrowed(key)))
+        self.events.get(kind)?.get(key)
     }
 
     fn content(&self, kind: &str, key: &str) -> Option<Object> {
@@ -169,11 +170,11 @@ impl<'a> State<'a> {
     /// The rooms that events of this type name by their state key. One without `via` names none
     /// (<https://spec.matrix.org/v1.16/client-server-api/#mspacechild>).
     fn with_via(&self, kind: &str) -> BTreeSet<OwnedRoomId> {
-        let events = self.events.values().filter(|event| event.kind == kind);
+        let events = self.events.get(kind).into_iter().flat_map(BTreeMap::values);
         let has_via = |event: &&Event<'_>| {
-            event.content().is_some_and(|content| {
-                content.get("via").and_then(Value::as_array).is_some_and(|via| !via.is_empty())
-            })
+            event
+                .content()
+                .is_some_and(|content| content.get("via").and_then(Value::as_array).is_some_and(|via| !via.is_empty()))
         };
         events.filter(has_via).filter_map(|event| RoomId::parse(&*event.state_key).ok()).collect()
     }
@@ -257,7 +258,8 @@ mod tests {
         ]);
         assert_eq!(room.version, RoomVersionId::V11);
         assert_eq!(room.power.of(user_id!("@a:x")), Power::Level(50));
-        let invited = Member { membership: Membership::Invite, sender: user_id!("@founder:x").to_owned(), since: 7 };
+        let invited =
+            Member { membership: Membership::Invite, sender: Some(user_id!("@founder:x").to_owned()), since: 7 };
         assert_eq!(room.members.get(user_id!("@a:x")), Some(&invited));
         assert_eq!(room.name.as_deref(), Some("Room"));
         assert_eq!(room.history_visibility.as_deref(), Some("shared"));
@@ -333,7 +335,7 @@ mod tests {
     fn odd_times_and_senders_of_memberships_do_not_matter() {
         let mut event = event("m.room.member", "@a:x", json!({ "membership": "leave" }));
         (event["origin_server_ts"], event["sender"]) = (json!("now"), json!(7));
-        let expected = Member { membership: Membership::Leave, sender: user_id!("@a:x").to_owned(), since: 0 };
+        let expected = Member { membership: Membership::Leave, sender: None, since: 0 };
         assert_eq!(read(&[event]).members.get(user_id!("@a:x")), Some(&expected));
     }
 }

@@ -79,7 +79,8 @@ where
         let answer = pace
             .run(&asked.text, asked.lane, asked.person.as_deref(), || {
                 let answer = request().into_future();
-                pace.width.pass(asked.alone, async { answer.await.map_err(|error| Failure::of(&asked.text, server, &error)) })
+                pace.width
+                    .pass(asked.alone, async { answer.await.map_err(|error| Failure::of(&asked.text, server, &error)) })
             })
             .await;
         match answer {

@@ -89,7 +89,7 @@ impl Writer {
             Ok::<_, WriteError>(Place { alias: alias.to_owned(), id: room.to_owned() })
         };
         match change {
-            Change::Create(creation) => self.create(creation).await,
+            Change::Create(creation) => self.create(creation, &[]).await,
             Change::Join { room_id } => self.join(&place(Some(room_id))?).await,
             Change::Stamp(stamp) => {
                 let content = json!({ "groups": stamp.groups });

@@ -1,11 +1,11 @@
 //! From what is wanted and what is there to what is to be done: a pure function.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use matrix_sdk::ruma::{OwnedRoomAliasId, OwnedUserId, UserId};
 use wildmatch::WildMatch;
 
-use super::find::{Found, find};
+use super::find::{Found, Marked, find};
 use super::{
     AliasChange, AliasReason, Change, Headcount, HeldChange, HoldReason, Invite, Kick, LevelChange, PermissionChange,
     Plan, PowerLevelsChange, PowerNeed, Problem, Reason, RoomPlan, Withheld, level_patch,
@@ -57,12 +57,13 @@ pub enum RenamedAlias {
 /// Compares what is wanted with what is there. Rooms that were not read are not planned for.
 #[must_use]
 pub fn compute(desired: &Desired, actual: &Actual, policy: &Policy) -> Plan {
+    let marked = Marked::of(actual);
     let rooms = desired
         .rooms
         .iter()
         .filter_map(|(alias, wanted)| {
             actual.rooms.get(alias)?;
-            Some(RoomPlanner::new(alias, wanted, desired, actual, policy).plan())
+            Some(RoomPlanner::new(alias, wanted, desired, actual, policy).plan(&marked))
         })
         .collect();
     Plan { rooms, warnings: desired.warnings.clone(), problems: desired.unread.values().cloned().collect() }
@@ -99,7 +100,7 @@ impl<'a> RoomPlanner<'a> {
         Self { wanted, desired, actual, me: &actual.me, policy, protected, plan }
     }
 
-    fn plan(mut self) -> RoomPlan {
+    fn plan(mut self, marked: &Marked<'a>) -> RoomPlan {
         if !self.wanted.ambiguous.is_empty() {
             self.plan.problems.extend(self.wanted.ambiguous.iter().cloned().map(Problem::Ambiguous));
             return self.plan;
@@ -111,7 +112,7 @@ impl<'a> RoomPlanner<'a> {
                 .map(|reason| format!("not all members are known, so nobody is removed: {reason}")),
         );
         let adopts = self.policy.adopt || self.wanted.described.is_listed;
-        match find(&self.plan.alias, self.wanted, self.desired, self.actual) {
+        match find(&self.plan.alias, self.wanted, self.desired, self.actual, marked) {
             Found::Nothing if self.is_on_own_server() => self.create(),
             Found::Nothing => self.problem(Problem::ForeignMissing),
             Found::Invited { room, is_marked } => {
@@ -218,8 +219,8 @@ impl<'a> RoomPlanner<'a> {
     }
 
     fn count(&mut self, room: &JoinedRoom) {
-        for user in self.wanted.members.keys() {
-            match room.membership(user) {
+        for (_, _, member) in beside(&self.wanted.members, &room.members) {
+            match member.map_or(Membership::Leave, |member| member.membership) {
                 Membership::Join => self.plan.headcount.joined += 1,
                 Membership::Invite => self.plan.headcount.invited += 1,
                 _ => {}
@@ -342,13 +343,13 @@ impl<'a> RoomPlanner<'a> {
     }
 
     fn kicks(&mut self, room: &JoinedRoom) {
-        for (user, member) in &room.members {
-            let Power::Level(level) = room.power.of(user) else { continue };
+        for (user, member, wanted) in beside(&room.members, &self.wanted.members) {
             let is_there = matches!(member.membership, Membership::Join | Membership::Invite);
-            if !is_there || level >= ADMIN || self.wanted.members.contains_key(user) || !self.is_ours(user) {
+            if !is_there || wanted.is_some() || !self.is_ours(user) {
                 continue;
             }
-            if self.is_tolerated(user) {
+            let Power::Level(level) = room.power.of(user) else { continue };
+            if level >= ADMIN || self.is_tolerated(user) {
                 continue;
             }
             let invited = member.membership == Membership::Invite;
@@ -365,17 +366,14 @@ impl<'a> RoomPlanner<'a> {
 
     fn invites(&mut self, room: &JoinedRoom) {
         let users_default = room.power.users_default();
-        for (user, member) in &self.wanted.members {
-            if self.is_exempt(user) {
+        for (user, member, there) in beside(&self.wanted.members, &room.members) {
+            let membership = there.map_or(Membership::Leave, |there| there.membership);
+            if matches!(membership, Membership::Join | Membership::Invite) || self.is_exempt(user) {
                 continue;
             }
-            match room.membership(user) {
-                Membership::Join | Membership::Invite => continue,
-                Membership::Ban => {
-                    self.plan.warnings.insert(format!("{user} is banned from the room, so is not invited"));
-                    continue;
-                }
-                Membership::Leave | Membership::Knock => {}
+            if membership == Membership::Ban {
+                self.plan.warnings.insert(format!("{user} is banned from the room, so is not invited"));
+                continue;
             }
             let invite = invite(user, member, users_default);
             if let Some(until) = self.left_alone_until(room, user) {
@@ -390,13 +388,27 @@ impl<'a> RoomPlanner<'a> {
     /// Until when somebody is left alone who left, declined, or was removed by somebody else than `inviter`.
     fn left_alone_until(&self, room: &JoinedRoom, user: &UserId) -> Option<u64> {
         let member = room.members.get(user).filter(|member| member.membership == Membership::Leave)?;
-        if member.sender == self.me {
+        if member.sender.as_deref() == Some(self.me) {
             return None;
         }
         let until = member.since.saturating_add(self.policy.reinvite_after);
         // A time in the future is a wrong clock, or a lie to keep somebody out.
         (member.since <= self.policy.now && self.policy.now < until).then_some(until)
     }
+}
+
+/// Each entry of one map with that of the other under the same key. Both are walked through once, which is much quicker
+/// than to look each key up.
+fn beside<'a, K: Ord, A, B>(
+    one: &'a BTreeMap<K, A>,
+    other: &'a BTreeMap<K, B>,
+) -> impl Iterator<Item = (&'a K, &'a A, Option<&'a B>)> {
+    let mut others = other.iter().peekable();
+    one.iter().map(move |(key, value)| {
+        while others.next_if(|(other, _)| *other < key).is_some() {}
+        let same = others.next_if(|(other, _)| *other == key);
+        (key, value, same.map(|(_, value)| value))
+    })
 }
 
 pub(super) fn invite(user: &UserId, member: &DesiredMember, users_default: i64) -> Invite {

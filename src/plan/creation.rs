@@ -14,7 +14,6 @@ impl RoomPlanner<'_> {
     pub(super) fn create(&mut self) {
         let (settings, described) = (&self.wanted.settings, &self.wanted.described);
         let version = settings.room_version.clone().or_else(|| self.actual.default_room_version.clone());
-        let newcomers = || self.wanted.members.iter().filter(|(user, _)| !self.is_exempt(user));
         let creation = Creation {
             alias: self.plan.alias.clone(),
             is_space: described.is_space,
@@ -27,19 +26,14 @@ impl RoomPlanner<'_> {
             permissions: settings.permissions.clone(),
             power_levels: self.levels_at_birth(version.as_ref()),
             stamp: self.wanted.stamp.clone(),
-            // A homeserver that is down makes the whole request fail, and those who would have come next are missing.
-            invitees: newcomers()
-                .map(|(user, _)| user)
-                .filter(|user| user.server_name() == self.me.server_name())
-                .cloned()
-                .collect(),
             version,
         };
-        let users_default = settings.permissions.get(&PermissionKey::Top("users_default".into())).copied().unwrap_or(0);
-        let invites: Vec<Change> =
-            newcomers().map(|(user, member)| Change::Invite(invite(user, member, users_default))).collect();
         self.plan.changes.push(Change::Create(creation));
         self.spaces(None);
+        let users_default = settings.permissions.get(&PermissionKey::Top("users_default".into())).copied().unwrap_or(0);
+        let newcomers = self.wanted.members.iter().filter(|(user, _)| !self.is_exempt(user));
+        let invites: Vec<Change> =
+            newcomers.map(|(user, member)| Change::Invite(invite(user, member, users_default))).collect();
         self.plan.changes.extend(invites);
     }
 

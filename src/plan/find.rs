@@ -1,11 +1,11 @@
 //! Which room an alias stands for: the one that it leads to, one that moved there, or one that was renamed.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use matrix_sdk::ruma::{OwnedRoomAliasId, OwnedRoomId, RoomAliasId};
 
 use super::{AliasReason, Problem};
-use crate::actual::{Actual, ActualRoom, AskedFor, JoinedRoom};
+use crate::actual::{Actual, ActualRoom, AskedFor, JoinedRoom, Stamp};
 use crate::desired::{Desired, DesiredRoom};
 
 /// What is to be done about an alias.
@@ -75,12 +75,28 @@ pub fn report_room(alias: &RoomAliasId, room: Option<ActualRoom>) -> Result<Owne
     }
 }
 
+/// The rooms in use that bear a mark, by their marks.
+pub(super) struct Marked<'a>(BTreeMap<&'a Stamp, &'a JoinedRoom>);
+
+impl<'a> Marked<'a> {
+    pub(super) fn of(actual: &'a Actual) -> Self {
+        let mut rooms = BTreeMap::new();
+        for room in joined(actual).filter(|room| room.replaced_by.is_none()) {
+            if let Some(stamp) = &room.stamp {
+                rooms.entry(stamp).or_insert(room);
+            }
+        }
+        Self(rooms)
+    }
+}
+
 /// Finds the room of an alias.
 pub(super) fn find<'a>(
     alias: &OwnedRoomAliasId,
     wanted: &DesiredRoom,
     desired: &Desired,
     actual: &'a Actual,
+    marked: &Marked<'a>,
 ) -> Found<'a> {
     let Some(room) = actual.rooms.get(alias) else { return Found::Nothing };
     let replaced_marked = |id: &OwnedRoomId| {
@@ -88,7 +104,7 @@ pub(super) fn find<'a>(
             .find(|old| old.replaced_by.as_deref() == Some(id.as_str()) && old.stamp.as_ref() == Some(&wanted.stamp))
     };
     match room {
-        ActualRoom::Missing => match joined(actual).find(|room| is_of_group(room, wanted)) {
+        ActualRoom::Missing => match marked.0.get(&wanted.stamp) {
             Some(room) if alias.server_name() == actual.me.server_name() => {
                 Found::Room(FoundRoom { room, moved: Some((AliasReason::Renamed, false)), is_marked: true })
             }
@@ -124,11 +140,6 @@ fn follow<'a>(old: &'a JoinedRoom, next: &str, actual: &'a Actual) -> Found<'a> 
         }
         _ => Found::Problem(Some(&old.id), Problem::Replaced(next.to_owned())),
     }
-}
-
-/// Whether a room that is in use stands for the same groups.
-fn is_of_group(room: &JoinedRoom, wanted: &DesiredRoom) -> bool {
-    room.replaced_by.is_none() && room.stamp.as_ref() == Some(&wanted.stamp)
 }
 
 fn joined(actual: &Actual) -> impl Iterator<Item = &JoinedRoom> {

@@ -185,9 +185,6 @@ pub struct Creation {
     pub power_levels: Map<String, Value>,
     /// The mark of `inviter`.
     pub stamp: Stamp,
-    /// Those of the people to be invited who may be so by the same request. Each has a [`Change::Invite`] as well, since
-    /// the homeserver may not let all of them ride along.
-    pub invitees: Vec<OwnedUserId>,
 }
 
 /// A change of a room's power levels.

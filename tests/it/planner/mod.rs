@@ -5,4 +5,5 @@ mod properties;
 mod renderings;
 mod rooms;
 mod rules;
+mod size;
 mod world;

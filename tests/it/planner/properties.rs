@@ -124,7 +124,14 @@ fn add(world: &mut World, name: &str, facts: &RoomFacts) {
     }
     levels["users"][me().as_str()] = json!(facts.my_level);
     let members = facts.members.iter().map(|(person, membership, sender, age)| {
-        (person.clone(), Member { membership: *membership, sender: sender.clone(), since: NOW - age })
+        (
+            person.clone(),
+            Member {
+                membership: *membership,
+                sender: Some(sender.clone()).filter(|sender| sender != person),
+                since: NOW - age,
+            },
+        )
     });
     let mut room = inviter::actual::JoinedRoom {
         id: RoomId::parse(format!("!{}", alias(name).alias())).unwrap(),
@@ -147,7 +154,7 @@ fn add(world: &mut World, name: &str, facts: &RoomFacts) {
         stamp: facts.stamped.then(|| super::world::stamp(name)),
         released: false,
     };
-    room.members.insert(me(), Member { membership: Membership::Join, sender: me(), since: NOW });
+    room.members.insert(me(), Member { membership: Membership::Join, sender: None, since: NOW });
     world.actual.rooms.insert(alias(name), ActualRoom::Joined(Box::new(room)));
 }
 

@@ -142,7 +142,8 @@ impl World {
 
     /// Somebody's membership changes by somebody's doing.
     pub fn member_by(&mut self, room: &str, name: &str, membership: Membership, hours_ago: u64, by: &str) {
-        let member = Member { membership, sender: user(by), since: NOW - hours_ago * HOUR };
+        let member =
+            Member { membership, sender: Some(user(by)).filter(|by| *by != user(name)), since: NOW - hours_ago * HOUR };
         self.room(room).members.insert(user(name), member);
     }
 
@@ -260,7 +261,7 @@ impl World {
             return;
         };
         let mut set = |user: &OwnedUserId, membership| {
-            room.members.insert(user.clone(), Member { membership, sender: me.clone(), since: NOW });
+            room.members.insert(user.clone(), Member { membership, sender: Some(me.clone()), since: NOW });
         };
         match change {
             Change::Create(_)
@@ -308,7 +309,7 @@ fn created(creation: &Creation, me: &OwnedUserId) -> JoinedRoom {
     JoinedRoom {
         id: RoomId::parse(format!("!{}", creation.alias.alias())).expect("a room ID"),
         version,
-        members: [(me.clone(), Member { membership: Membership::Join, sender: me.clone(), since: NOW })].into(),
+        members: [(me.clone(), Member { membership: Membership::Join, sender: None, since: NOW })].into(),
         power: PowerLevels::new(Some(levels), creators, None),
         history_visibility: Some(creation.history_visibility.map_or("shared".into(), |value| value.to_string())),
         name: Some(creation.name.clone()),

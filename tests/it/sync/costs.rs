@@ -48,7 +48,8 @@ async fn who_does_not_ride_along_with_the_creation_is_invited_alone() {
     let names: Vec<String> = (0..53).map(|number| format!("p{number:02}")).collect();
     let names: Vec<&str> = names.iter().map(String::as_str).collect();
     let inviter = scene.with_file(&[("ops", &names)], "");
-    let elsewhere = format!("[[rooms]]\nalias = {:?}\nmembers = [{{ user = \"@guest:elsewhere.test\" }}]\n", scene.alias("small"));
+    let elsewhere =
+        format!("[[rooms]]\nalias = {:?}\nmembers = [{{ user = \"@guest:elsewhere.test\" }}]\n", scene.alias("small"));
     let with_guest = scene.with_file(&[("small", &["p00"])], &elsewhere);
     run(&inviter, &["sync"]).await.success();
     assert_eq!(writes(&scene), ["createRoom of 50: 200", "invite: 200", "invite: 200", "invite: 200"]);
@@ -65,10 +66,8 @@ async fn a_homeserver_with_its_usual_limits_is_asked_once_for_more_than_it_lets(
     let limited = Synapse::start(Options { rate_limits: RateLimits::Default, ..Options::default() });
     let scene = Scene::on(Box::leak(Box::new(limited)), "limited").await;
     let names: Vec<String> = (0..12).map(|number| format!("p{number:02}")).collect();
-    let (one, other): (Vec<&str>, Vec<&str>) = (
-        names.iter().map(String::as_str).collect(),
-        names.iter().take(11).map(String::as_str).collect(),
-    );
+    let (one, other): (Vec<&str>, Vec<&str>) =
+        (names.iter().map(String::as_str).collect(), names.iter().take(11).map(String::as_str).collect());
     let inviter = scene.with_file(&[("one", &one), ("other", &other)], "");
     let outcome = run(&inviter, &["sync"]).await.success();
     assert_eq!(summary(&outcome), "25 writes: 25 done.");
