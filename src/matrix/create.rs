@@ -7,7 +7,7 @@ use matrix_sdk::ruma::api::client::room::create_room::v3 as create_room;
 use matrix_sdk::ruma::serde::Raw;
 use matrix_sdk::ruma::{OwnedUserId, UserId};
 use serde_json::{Value, json};
-use tokio::sync::{Mutex, MutexGuard};
+use tokio::sync::{Mutex, MutexGuard, Semaphore};
 
 use super::error::Failure;
 use super::limiter::Lane;
@@ -20,15 +20,20 @@ use crate::plan::Creation;
 /// How often a lost answer is looked for.
 const LOOKS: u32 = 4;
 /// How many people are invited by the request that creates a room: what is tried first, and what next where that is
-/// refused. Synapse takes some 20 ms for each, so that 16 such requests side by side are answered well before a timeout;
+/// refused. Synapse takes some 20 ms for each, so that such requests are answered well before a timeout, and
 /// its default limit (`rc_invites.per_room`) lets 10 pass.
 const LOADS: [usize; 3] = [50, 10, 0];
+/// How many such requests are under way at once. A Synapse makes the events of all of them on one thread, so that more of
+/// them are no quicker together, and each takes longer: sixteen with twenty people each took more than a minute on a busy
+/// machine, which is a timeout.
+const SIDE_BY_SIDE: usize = 4;
 /// How Synapse refuses a room with too many invitations.
 const TOO_MANY: &str = "M_UNKNOWN";
 
 /// How many people the homeserver lets be invited by the request that creates a room, as far as that is known.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Carriage {
+    slots: Semaphore,
     /// An index of [`LOADS`].
     step: AtomicUsize,
     known: AtomicBool,
@@ -42,6 +47,17 @@ struct Load<'a> {
     /// Held by a request whose answer tells how many the homeserver lets pass: a refused one costs a creation, so that
     /// only one at a time is sent.
     trial: Option<MutexGuard<'a, ()>>,
+}
+
+impl Default for Carriage {
+    fn default() -> Self {
+        Self {
+            slots: Semaphore::new(SIDE_BY_SIDE),
+            step: AtomicUsize::new(0),
+            known: false.into(),
+            trial: Mutex::default(),
+        }
+    }
 }
 
 impl Carriage {
@@ -88,6 +104,8 @@ impl Writer {
         let people: Vec<OwnedUserId> = own.map(|user| (*user).to_owned()).collect();
         // Nothing tells the homeserver that two requests are one: a repetition could make a second room.
         let asked = Asked::once(Lane::Create, format!("creating {alias}"));
+        // Never closed.
+        let _slot = self.carriage.slots.acquire().await.ok();
         loop {
             let load = self.carriage.load(people.len()).await;
             let invitees = &people[..load.people];

@@ -69,6 +69,12 @@ impl Width {
             let width = state.width / 2;
             state.surplus += state.width - width;
             state.width = width;
+            while state.surplus > 0
+                && let Ok(idle) = self.slots.try_acquire()
+            {
+                idle.forget();
+                state.surplus -= 1;
+            }
             state.narrowed = Some(now);
             tracing::debug!(width, "the homeserver has trouble: fewer requests side by side");
         }
