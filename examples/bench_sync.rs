@@ -7,6 +7,7 @@
 
 #![allow(
     unreachable_pub,
+    clippy::cast_precision_loss,
     clippy::expect_used,
     clippy::panic,
     clippy::print_stdout,

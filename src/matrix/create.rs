@@ -20,8 +20,8 @@ use crate::plan::Creation;
 /// How often a lost answer is looked for.
 const LOOKS: u32 = 4;
 /// How many people are invited by the request that creates a room: what is tried first, and what next where that is
-/// refused. Synapse takes some 20 ms for each, so that such requests are answered well before a timeout, and
-/// its default limit (`rc_invites.per_room`) lets 10 pass.
+/// refused. Synapse takes some 20 ms for each, so that such a request is answered well before a timeout; its default limit
+/// (`rc_invites.per_room`) lets 10 pass.
 const LOADS: [usize; 3] = [50, 10, 0];
 /// How many such requests are under way at once. A Synapse makes the events of all of them on one thread, so that more of
 /// them are no quicker together, and each takes longer: sixteen with twenty people each took more than a minute on a busy

@@ -139,7 +139,7 @@ mod tests {
 
     #[tokio::test]
     async fn trouble_halves_the_width_once_for_all_that_was_under_way() {
-        let width = Width::new(16, Duration::from_secs(60));
+        let width = Width::new(16, Duration::from_mins(1));
         assert_eq!(most(&width, 100, || Ok(())).await, 16);
         assert_eq!(most(&width, 16, || Err(trouble())).await, 16);
         assert_eq!(most(&width, 8, || Ok(())).await, 8);
@@ -152,7 +152,7 @@ mod tests {
 
     #[tokio::test]
     async fn good_answers_widen_it_up_to_the_ceiling() {
-        let width = Width::new(4, Duration::from_secs(60));
+        let width = Width::new(4, Duration::from_mins(1));
         for _ in 0..2 {
             width.pass::<()>(true, async { Err(trouble()) }).await.unwrap_err();
         }
@@ -163,7 +163,11 @@ mod tests {
     #[tokio::test]
     async fn a_slow_answer_is_trouble_and_that_of_another_homeserver_is_not() {
         let width = Width::new(8, Duration::ZERO);
-        width.pass(true, async { Ok(tokio::time::sleep(Duration::from_millis(1)).await) }).await.unwrap();
+        let slow = async {
+            tokio::time::sleep(Duration::from_millis(1)).await;
+            Ok(())
+        };
+        width.pass(true, slow).await.unwrap();
         assert_eq!(width.state().width, 4);
         width.pass::<()>(false, async { Err(trouble()) }).await.unwrap_err();
         assert_eq!(width.state().width, 4);
