@@ -49,13 +49,16 @@ impl Width {
         let asked = Instant::now();
         let answer = request.await;
         let took = asked.elapsed();
-        let trouble = match &answer {
-            Err(failure) => matches!(failure.what, What::Server | What::Timeout | What::Broken),
-            Ok(_) => false,
-        } || took > self.slow;
-        if trouble && tells {
+        let (bad, good) = match &answer {
+            Ok(_) => (false, true),
+            // A no is an answer.
+            Err(Failure { what, .. }) => {
+                (matches!(what, What::Server | What::Timeout | What::Broken), matches!(what, What::Refused { .. }))
+            }
+        };
+        if tells && (bad || took > self.slow) {
             self.narrow(asked, Instant::now());
-        } else if answer.is_ok() {
+        } else if good {
             self.widen();
         }
         self.leave(slot);
