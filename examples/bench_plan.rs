@@ -65,7 +65,7 @@ fn one(existing: bool, rooms: usize) {
     let (refusals, guarded) = timed(|| guard(&plan, &limits));
     assert_eq!((refusals.len(), changes), (0, rooms * if existing { 2 } else { MEMBERS + 1 }));
     let (length, told) = timed(|| text::plan(&plan, &refusals, Dress::new(false)).len());
-    let (_, written) = timed(|| {
+    let ((), written) = timed(|| {
         let document = json::Document::new(&plan, &refusals, None);
         serde_json::to_writer_pretty(std::io::sink(), &document).expect("JSON");
     });

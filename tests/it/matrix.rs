@@ -332,7 +332,7 @@ async fn invitations_and_removals_tell_what_became_of_them() {
 async fn rate_limits_are_paced() {
     // With a burst of four no five people can be invited by the request that creates a room.
     let limits = "rc_message: { per_second: 4, burst_count: 5 }\n\
-                  rc_room_creation: { per_second: 1, burst_count: 2 }\n\
+                  rc_room_creation: { per_second: 1, burst_count: 3 }\n\
                   rc_invites: { per_room: { per_second: 1000, burst_count: 4 }, \
                   per_user: { per_second: 0.003, burst_count: 5 }, per_issuer: { per_second: 1000, burst_count: 1000 } }\n\
                   rc_registration: { per_second: 1000, burst_count: 1000 }\n";
