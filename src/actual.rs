@@ -138,8 +138,8 @@ impl JoinedRoom {
 pub struct Member {
     /// What the event says.
     pub membership: Membership,
-    /// Who sent it: the user for a leave, somebody else for a kick.
-    pub sender: OwnedUserId,
+    /// Who sent it, if not the user: whoever invited, kicked or banned them. A million users need not be kept twice.
+    pub sender: Option<OwnedUserId>,
     /// When, in milliseconds since 1970, by the clock of the sender's homeserver.
     pub since: u64,
 }
@@ -160,7 +160,7 @@ pub enum Membership {
 }
 
 /// The content of the state event that marks a room as managed.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Stamp {
     /// The groups that the room stands for.
     pub groups: BTreeSet<StampedGroup>,

@@ -1,13 +1,13 @@
 //! Runs a plan: rooms side by side, the changes of a room in order.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::{Mutex, PoisonError};
 
 use futures_util::{StreamExt as _, stream};
-use matrix_sdk::ruma::{OwnedRoomId, RoomAliasId, RoomId};
+use matrix_sdk::ruma::{OwnedRoomId, OwnedUserId, RoomAliasId, RoomId, UserId};
 
 use crate::matrix::{Done, WriteError, Writer};
-use crate::plan::{Change, Plan, RoomPlan};
+use crate::plan::{Change, Creation, Plan, RoomPlan, Way};
 use crate::report::{Outcome, Report};
 use crate::watch::Watch;
 
@@ -20,11 +20,18 @@ pub trait Effect: Sync {
         room: Option<&RoomId>,
         change: &Change,
     ) -> impl Future<Output = Result<Done, WriteError>> + Send;
+
+    /// Creates a room, and invites as many of these people by the same request as can be.
+    fn create(&self, creation: &Creation, people: &[&UserId]) -> impl Future<Output = Result<Done, WriteError>> + Send;
 }
 
 impl Effect for Writer {
     async fn apply(&self, alias: &RoomAliasId, room: Option<&RoomId>, change: &Change) -> Result<Done, WriteError> {
         Self::apply(self, alias, room, change).await
+    }
+
+    async fn create(&self, creation: &Creation, people: &[&UserId]) -> Result<Done, WriteError> {
+        Self::create(self, creation, people).await
     }
 }
 
@@ -56,6 +63,8 @@ pub async fn apply(plan: &Plan, effect: &impl Effect, concurrency: usize, watch:
 struct RoomRun<'a> {
     plan: &'a RoomPlan,
     room: Option<OwnedRoomId>,
+    /// Who was invited when the room was created.
+    invited: BTreeSet<OwnedUserId>,
     /// Why nothing more can be done in the room, if so.
     closed: Option<&'static str>,
     /// The changes that are left, by their place in the plan, the next one first.
@@ -74,7 +83,27 @@ impl<'a> RoomRun<'a> {
         let mut last = left.split_off(plan.changes.len() - invites);
         last.rotate_left(place.checked_rem(invites).unwrap_or(0));
         left.append(&mut last);
-        Self { plan, room: plan.room_id.clone(), closed: None, left, outcomes: BTreeMap::new() }
+        Self {
+            plan,
+            room: plan.room_id.clone(),
+            invited: BTreeSet::new(),
+            closed: None,
+            left,
+            outcomes: BTreeMap::new(),
+        }
+    }
+
+    /// Whether the creation of the room has made this change as well.
+    fn is_made(&self, change: &Change) -> bool {
+        matches!(change, Change::Invite(invite) if self.invited.contains(&invite.user))
+    }
+
+    fn to_invite(&self) -> Vec<&'a UserId> {
+        let invitee = |change: &'a Change| match change {
+            Change::Invite(invite) if invite.way == Way::Invite => Some(invite.user.as_ref()),
+            _ => None,
+        };
+        self.plan.changes.iter().filter_map(invitee).collect()
     }
 
     fn is_new_space(&self) -> bool {
@@ -97,13 +126,18 @@ impl<E: Effect> Run<'_, E> {
             else {
                 break;
             };
-            let outcome = if let Some(why) = self.stopped.why() {
+            let outcome = if run.is_made(change) {
+                Outcome::Applied
+            } else if let Some(why) = self.stopped.why() {
                 Outcome::Skipped(why)
             } else if let Some(why) = run.closed {
                 Outcome::Skipped(why.to_owned())
             } else {
-                let answer = self.effect.apply(&run.plan.alias, run.room.as_deref(), change).await;
-                outcome(answer, &mut run.room, self.stopped)
+                let answer = match change {
+                    Change::Create(creation) => self.effect.create(creation, &run.to_invite()).await,
+                    _ => self.effect.apply(&run.plan.alias, run.room.as_deref(), change).await,
+                };
+                outcome(answer, &mut run, self.stopped)
             };
             if !outcome.is_done() {
                 run.closed = run.closed.or(match change {
@@ -120,16 +154,17 @@ impl<E: Effect> Run<'_, E> {
     }
 }
 
-fn outcome(answer: Result<Done, WriteError>, room: &mut Option<OwnedRoomId>, stopped: &Stopped) -> Outcome {
+fn outcome(answer: Result<Done, WriteError>, run: &mut RoomRun<'_>, stopped: &Stopped) -> Outcome {
     match answer {
         Ok(Done::Applied) => Outcome::Applied,
         Ok(Done::Already) => Outcome::AlreadyDone,
-        Ok(Done::Created(id)) => {
-            *room = Some(id);
+        Ok(Done::Created { room, invited }) => {
+            run.room = Some(room);
+            run.invited = invited;
             Outcome::Applied
         }
         Ok(Done::AlreadyCreated(id)) => {
-            *room = Some(id);
+            run.room = Some(id);
             Outcome::AlreadyDone
         }
         Err(WriteError::Failed(text)) => Outcome::Failed(text),
@@ -167,7 +202,7 @@ mod tests {
 
     use super::*;
     use crate::actual::Stamp;
-    use crate::plan::{Creation, Headcount};
+    use crate::plan::{Headcount, Invite, Reason};
     use crate::watch::Unwatched;
 
     /// Answers by the name that a change gives, and writes down what it was asked.
@@ -175,18 +210,27 @@ mod tests {
     struct Script(Mutex<Vec<String>>);
 
     impl Effect for Script {
+        async fn create(&self, creation: &Creation, _: &[&UserId]) -> Result<Done, WriteError> {
+            self.answer(&creation.alias, None, &creation.name).await
+        }
+
         async fn apply(&self, alias: &RoomAliasId, room: Option<&RoomId>, change: &Change) -> Result<Done, WriteError> {
             let what = match change {
-                Change::Create(creation) => creation.name.as_str(),
                 Change::Name { to, .. } => to.as_str(),
                 Change::Invite(invite) => invite.user.localpart(),
                 _ => "join",
             };
+            self.answer(alias, room, what).await
+        }
+    }
+
+    impl Script {
+        async fn answer(&self, alias: &RoomAliasId, room: Option<&RoomId>, what: &str) -> Result<Done, WriteError> {
             let seen = format!("{} {} {what}", alias.alias(), room.map_or("-", RoomId::as_str));
             self.0.lock().unwrap().push(seen);
             tokio::task::yield_now().await;
             match what {
-                "created" => Ok(Done::Created(room_id!("!new:x").to_owned())),
+                "created" => Ok(Done::Created { room: room_id!("!new:x").to_owned(), invited: [user("alice")].into() }),
                 "found" => Ok(Done::AlreadyCreated(room_id!("!old:x").to_owned())),
                 "already" => Ok(Done::Already),
                 "fails" => Err(WriteError::Failed("no".into())),
@@ -213,6 +257,14 @@ mod tests {
             power_levels: serde_json::Map::new(),
             stamp: Stamp::default(),
         })
+    }
+
+    fn user(name: &str) -> OwnedUserId {
+        UserId::parse(format!("@{name}:x")).unwrap()
+    }
+
+    fn invite(name: &str) -> Change {
+        Change::Invite(Invite { user: user(name), level: 0, reason: Reason::NotInGroup, way: Way::Invite })
     }
 
     fn name(name: &str) -> Change {
@@ -250,6 +302,18 @@ mod tests {
         let (outcomes, seen) = run(vec![room(a, None, vec![create("found"), name("one")])]).await;
         assert_eq!(seen, ["a - found", "a !old:x one"]);
         assert_eq!(outcomes, [[Outcome::AlreadyDone, Outcome::Applied]]);
+    }
+
+    #[tokio::test]
+    async fn who_was_invited_with_the_creation_is_not_invited_again() {
+        let a = room_alias_id!("#a:x");
+        let changes = |name| vec![create(name), invite("alice"), invite("bob")];
+        let (outcomes, seen) = run(vec![room(a, None, changes("created"))]).await;
+        assert_eq!(seen, ["a - created", "a !new:x bob"]);
+        assert_eq!(outcomes, [[Outcome::Applied, Outcome::Applied, Outcome::Applied]]);
+        // Whom a creation with a lost answer has invited is not known.
+        let (_, seen) = run(vec![room(a, None, changes("found"))]).await;
+        assert_eq!(seen, ["a - found", "a !old:x alice", "a !old:x bob"]);
     }
 
     #[tokio::test]

@@ -3,6 +3,7 @@
 use std::borrow::Borrow;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
+use std::sync::Arc;
 
 use matrix_sdk::ruma::{OwnedRoomAliasId, OwnedServerName, OwnedUserId, UserId};
 use serde::Serialize;
@@ -107,8 +108,8 @@ pub struct Described {
 pub struct DesiredMember {
     /// The level of their own; `None` for the room's `users_default`.
     pub level: Option<i64>,
-    /// The groups that say so.
-    pub via: BTreeSet<Via>,
+    /// The groups that say so; shared by those of whom the same groups do.
+    pub via: Arc<BTreeSet<Via>>,
 }
 
 /// A group because of which somebody is wanted in a room.
@@ -279,7 +280,7 @@ impl DesiredRoom {
         for (user, level) in &room.members {
             let member = self.members.entry(user.clone()).or_default();
             member.level = member.level.max(*level);
-            member.via.insert(Via { idp: CONFIGURATION.into(), group: "[[rooms]] members".into() });
+            Arc::make_mut(&mut member.via).insert(Via { idp: CONFIGURATION.into(), group: "[[rooms]] members".into() });
         }
         if self.stamp.groups.is_empty() {
             self.stamp.groups.insert(StampedGroup { idp: CONFIGURATION.into(), id: room.alias.to_string() });
@@ -475,27 +476,25 @@ impl Merge<'_> {
 
     fn members(&self, group: &Group, level: Option<i64>, room: &mut DesiredRoom) {
         self.note_gap(group, &group.members, room);
+        let via = self.via(group);
         let people: Vec<_> = group.members.certain().iter().filter_map(|id| self.person(id)).collect();
         if people.is_empty() {
-            room.empty.insert(stamped(self.idp, group), self.via(group));
+            room.empty.extend(via.iter().map(|via| (stamped(self.idp, group), via.clone())));
         }
         for (user, account) in people {
-            self.want(&user, account, group, level, room);
+            want(user, account, &via, level, room);
         }
-    }
-
-    fn via(&self, group: &Group) -> Via {
-        Via { idp: self.idp.name.clone(), group: group.name.clone() }
     }
 
     fn owners(&self, group: &Group, holder: &Group, owners: &Members, room: &mut DesiredRoom) {
         self.note_gap(holder, owners, room);
         let members = group.members.certain();
         let mut ignored = Vec::new();
+        let via = self.via(holder);
         for id in owners.certain() {
             let Some((user, account)) = self.person(id) else { continue };
             if members.contains(id) || self.config.policy.owners_outside_group == OwnersOutside::Moderator {
-                self.want(&user, account, holder, Some(MODERATOR), room);
+                want(user, account, &via, Some(MODERATOR), room);
             } else {
                 ignored.push(user.to_string());
             }
@@ -522,19 +521,27 @@ impl Merge<'_> {
         Some((user, account))
     }
 
-    fn want(&self, user: &OwnedUserId, account: &Account, group: &Group, level: Option<i64>, room: &mut DesiredRoom) {
-        if account.standing == Standing::LockedOut {
-            room.held.insert(user.clone());
-            return;
-        }
-        let member = room.members.entry(user.clone()).or_default();
-        member.level = member.level.max(level);
-        member.via.insert(self.via(group));
+    fn via(&self, group: &Group) -> Arc<BTreeSet<Via>> {
+        Arc::new([Via { idp: self.idp.name.clone(), group: group.name.clone() }].into())
     }
 
     fn note_gap(&self, group: &Group, members: &Members, room: &mut DesiredRoom) {
         if let Some(reason) = members.unknown_because() {
             room.incomplete.insert(format!("{}: {}: {reason}", self.idp.name, group.label));
         }
+    }
+}
+
+fn want(user: OwnedUserId, account: &Account, via: &Arc<BTreeSet<Via>>, level: Option<i64>, room: &mut DesiredRoom) {
+    if account.standing == Standing::LockedOut {
+        room.held.insert(user);
+        return;
+    }
+    let member = room.members.entry(user).or_default();
+    member.level = member.level.max(level);
+    if member.via.is_empty() {
+        member.via = Arc::clone(via);
+    } else if !member.via.is_superset(via) {
+        Arc::make_mut(&mut member.via).extend(via.iter().cloned());
     }
 }

@@ -169,7 +169,7 @@ async fn take(
 fn outcome(answer: Result<Done, WriteError>) -> Outcome {
     match answer {
         Ok(Done::Already | Done::AlreadyCreated(_)) => Outcome::AlreadyDone,
-        Ok(Done::Applied | Done::Created(_)) => Outcome::Applied,
+        Ok(Done::Applied | Done::Created { .. }) => Outcome::Applied,
         Err(WriteError::Blocked(why)) => Outcome::Blocked(why),
         Err(WriteError::Skipped(why) | WriteError::Ended(why)) => Outcome::Skipped(why),
         Err(WriteError::Failed(why) | WriteError::Stop(why)) => Outcome::Failed(why),

@@ -113,6 +113,11 @@ impl Failure {
         }
     }
 
+    /// Whether the homeserver said no, in whatever way.
+    pub(crate) fn is_refusal_of_any_kind(&self) -> bool {
+        matches!(self.what, What::Refused { .. })
+    }
+
     /// Names the homeserver that ours had to ask, if its silence may be the cause.
     pub(crate) fn behind(self, other: &ServerName) -> Self {
         match self.what {

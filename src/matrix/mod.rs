@@ -9,6 +9,7 @@ mod arrange;
 mod bring;
 mod by_hand;
 mod connection;
+mod create;
 mod error;
 mod http;
 mod limiter;
@@ -17,6 +18,7 @@ mod precise;
 mod read;
 mod state;
 mod update;
+mod width;
 mod wire;
 mod write;
 
@@ -40,6 +42,7 @@ pub use write::{Done, WriteError, Writer};
 use admin::Admin;
 use connection::Connection;
 use pace::Pace;
+use width::Width;
 use wire::{Asked, Wire};
 
 /// Why there is no session.
@@ -101,7 +104,7 @@ impl Session {
     async fn open(config: &config::Matrix, add: AddMembers, stop: Stop) -> Result<Self, SessionError> {
         let server = config.homeserver.as_str().trim_end_matches('/').to_owned();
         let http = http::client(config).map_err(SessionError::Setup)?;
-        let pace = Pace::new(config.rate_limit_patience, config.concurrency, stop);
+        let pace = Pace::new(config.rate_limit_patience, Width::new(config.concurrency, config.timeout), stop);
         let token = config.access_token.as_ref().map_err(|error| SessionError::Setup(error.to_string()))?.expose();
 
         let asked = Asked::read("asking whose the access token is");

@@ -7,11 +7,11 @@
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use tokio::sync::Semaphore;
 use tokio::time::Instant;
 
 use super::error::{Failure, What};
 use super::limiter::{LANES, Lane, Limiter, Permit};
+use super::width::Width;
 use super::wire::Asked;
 use crate::stop::{Stop, Why};
 
@@ -21,15 +21,14 @@ pub(crate) struct Pace {
     limiter: Mutex<Limiter>,
     turns: [tokio::sync::Mutex<()>; LANES],
     /// Requests under way. Who waits for a rate limit holds none of them, so that others go on.
-    slots: Semaphore,
+    width: Width,
     patience: Duration,
     stop: Stop,
 }
 
 impl Pace {
-    pub(crate) fn new(patience: Duration, concurrency: usize, stop: Stop) -> Self {
-        let slots = Semaphore::new(concurrency.max(1));
-        Self { limiter: Mutex::new(Limiter::new(patience)), turns: Default::default(), slots, patience, stop }
+    pub(crate) fn new(patience: Duration, width: Width, stop: Stop) -> Self {
+        Self { limiter: Mutex::new(Limiter::new(patience)), turns: Default::default(), width, patience, stop }
     }
 
     /// Sends a request when it may go, and again when the homeserver refused it and the wait that it told is over.
@@ -67,7 +66,7 @@ impl Pace {
                 Permit::Never => return Err(Failure::out_of_patience(&asked.text, tried, self.patience)),
                 Permit::Personal(wait) => return Err(Failure::personal_limit(&asked.text, tried, wait)),
             }
-            let slot = self.wait(asked, self.slots.acquire()).await.map_err(|why| Failure::stopped(tried, why))?;
+            let slot = self.wait(asked, self.width.enter()).await.map_err(|why| Failure::stopped(tried, why))?;
             // Others may have been refused meanwhile.
             let told = self.limiter().permit(lane, person, Instant::now()) != Permit::Go;
             if told || (turn.is_none() && self.limiter().is_paced(lane)) {
@@ -80,8 +79,9 @@ impl Pace {
             {
                 return Err(Failure::stopped(tried, why));
             }
+            let begun = Instant::now();
             let answer = request().await;
-            drop(slot);
+            self.width.leave(slot, asked.alone, begun, &answer);
             let now = Instant::now();
             let Err(Failure { what: What::RateLimited { told, .. }, .. }) = &answer else {
                 self.limiter().answered(lane, now);
@@ -130,7 +130,7 @@ mod tests {
 
     #[tokio::test]
     async fn requests_go_one_at_a_time_after_a_refusal() {
-        let (pace, asked) = (Pace::new(seconds(60), 16, Stop::default()), send());
+        let (pace, asked) = (Pace::new(seconds(60), Width::new(16, seconds(60)), Stop::default()), send());
         let (sent, at_once) = (AtomicUsize::new(0), AtomicUsize::new(0));
         let one = || {
             pace.run(&asked, || async {
@@ -157,7 +157,7 @@ mod tests {
 
     #[tokio::test]
     async fn what_comes_after_the_end_of_patience_is_not_sent() {
-        let (pace, asked) = (Pace::new(seconds(1), 16, Stop::default()), send());
+        let (pace, asked) = (Pace::new(seconds(1), Width::new(16, seconds(60)), Stop::default()), send());
         let sent = AtomicUsize::new(0);
         let one = || {
             pace.run(&asked, || async {
@@ -172,7 +172,7 @@ mod tests {
     }
     #[tokio::test]
     async fn no_wait_is_begun_that_ends_after_the_deadline_and_other_work_goes_on() {
-        let pace = Pace::new(seconds(60), 16, Stop::after(Some(seconds(1))));
+        let pace = Pace::new(seconds(60), Width::new(16, seconds(60)), Stop::after(Some(seconds(1))));
         let start = Instant::now();
         let refused = pace.run(&send(), || async { Err::<(), _>(refusal(seconds(2))) }).await.unwrap_err();
         assert!(refused.text.contains("lets it only after the deadline"), "{refused}");
@@ -183,8 +183,8 @@ mod tests {
     #[tokio::test]
     async fn a_stop_ends_the_waiting_and_lets_nothing_but_reads_and_the_last_word_go() {
         let stop = Stop::after(Some(Duration::from_millis(300)));
-        let pace = Pace::new(seconds(60), 1, stop);
-        let slot = pace.slots.acquire().await.unwrap();
+        let pace = Pace::new(seconds(60), Width::new(1, seconds(60)), stop);
+        let slot = pace.width.enter().await;
         let waiting = pace.run(&send(), || async { Ok(()) }).await.unwrap_err();
         assert_eq!(waiting.what, What::Stopped);
         drop(slot);
@@ -197,8 +197,11 @@ mod tests {
 
     #[tokio::test]
     async fn requests_under_way_are_bounded_and_who_waits_is_none_of_them() {
-        let (pace, at_once, sent) =
-            (Pace::new(seconds(60), 2, Stop::default()), AtomicUsize::new(0), AtomicUsize::new(0));
+        let (pace, at_once, sent) = (
+            Pace::new(seconds(60), Width::new(2, seconds(60)), Stop::default()),
+            AtomicUsize::new(0),
+            AtomicUsize::new(0),
+        );
         let (create, invite) = (Asked::once(Lane::Create, "x"), send());
         let creation = || {
             pace.run(&create, || async {

@@ -11,8 +11,9 @@ use matrix_sdk::ruma::api::client::membership::joined_rooms;
 use matrix_sdk::ruma::api::client::room::{Visibility, get_room_event, get_summary};
 use matrix_sdk::ruma::api::client::state::get_state_event_for_key::v3::StateEventFormat;
 use matrix_sdk::ruma::api::client::state::{get_state_event_for_key, get_state_events};
-use matrix_sdk::ruma::events::StateEventType;
 use matrix_sdk::ruma::events::room::member::MembershipState;
+use matrix_sdk::ruma::events::{AnyStateEvent, StateEventType};
+use matrix_sdk::ruma::serde::Raw;
 use matrix_sdk::ruma::{
     EventId, OwnedRoomAliasId, OwnedRoomId, OwnedServerName, RoomAliasId, RoomId, RoomVersionId, UserId,
 };
@@ -143,9 +144,9 @@ impl Reader {
                 let events = self.events(&id, &asked).await;
                 watch.step();
                 match events {
-                    Ok(events) => Ok(match state::joined_room(id.clone(), &self.wire.me, &events) {
+                    Ok(events) => Ok(match state::joined_room(id.clone(), &self.wire.me, texts(&events)) {
                         Ok(room) => Other::Read(id, Box::new(room)),
-                        Err(why) if state::may_be_marked(&self.wire.me, &events) => {
+                        Err(why) if state::may_be_marked(&self.wire.me, texts(&events)) => {
                             Other::Gap(format!("{asked}: {why}"))
                         }
                         Err(why) => Other::Odd(format!("{asked}: {why}")),
@@ -177,15 +178,14 @@ impl Reader {
     /// The whole state of a room that the account has joined.
     async fn state(&self, id: &RoomId, asked: &str) -> Result<JoinedRoom, Failure> {
         let events = self.events(id, asked).await?;
-        state::joined_room(id.to_owned(), &self.wire.me, &events)
+        state::joined_room(id.to_owned(), &self.wire.me, texts(&events))
             .map_err(|why| Failure::new(What::Unintelligible, &format!("{asked}: {why}")))
     }
 
-    async fn events(&self, id: &RoomId, asked: &str) -> Result<Vec<Value>, Failure> {
+    async fn events(&self, id: &RoomId, asked: &str) -> Result<Vec<Raw<AnyStateEvent>>, Failure> {
         let asked = Asked::read(asked);
         let request = get_state_events::v3::Request::new(id.to_owned());
-        let answer = self.wire.ask(&asked, |client| client.send_for(LONGEST_STATE, request.clone())).await?;
-        Ok(answer.room_state.iter().map(|event| state::event(event.json().get())).collect())
+        Ok(self.wire.ask(&asked, |client| client.send_for(LONGEST_STATE, request.clone())).await?.room_state)
     }
 
     /// The room that an alias leads to, and the servers that know the room.
@@ -193,7 +193,8 @@ impl Reader {
         &self,
         alias: &RoomAliasId,
     ) -> Result<Option<(OwnedRoomId, Vec<OwnedServerName>)>, Failure> {
-        let asked = Asked::read(format!("asking which room {alias} is"));
+        let asked =
+            Asked::read(format!("asking which room {alias} is")).with_help_of(alias.server_name(), &self.wire.me);
         let request = get_alias::v3::Request::new(alias.to_owned());
         match self.wire.ask(&asked, |client| client.send(request.clone())).await {
             Ok(answer) => Ok(Some((answer.room_id, answer.servers))),
@@ -215,7 +216,8 @@ impl Reader {
         mut servers: Vec<OwnedServerName>,
     ) -> Result<ActualRoom, Failure> {
         servers.truncate(VIA);
-        let asked = Asked::read(format!("asking whether the account is invited to {alias} ({id})"));
+        let asked = Asked::read(format!("asking whether the account is invited to {alias} ({id})"))
+            .with_help_of(alias.server_name(), &self.wire.me);
         let request = get_summary::v1::Request::new(id.clone().into(), servers);
         match self.wire.ask(&asked, |client| client.send(request.clone())).await {
             Ok(answer) if answer.membership == Some(MembershipState::Invite) => Ok(ActualRoom::Invited(id)),
@@ -300,4 +302,8 @@ impl Reader {
             Err(failure) => Err(failure),
         }
     }
+}
+
+fn texts(events: &[Raw<AnyStateEvent>]) -> impl Iterator<Item = &str> {
+    events.iter().map(|event| event.json().get())
 }

@@ -3,7 +3,7 @@
 use std::hash::{BuildHasher as _, RandomState};
 use std::time::Duration;
 
-use matrix_sdk::ruma::OwnedUserId;
+use matrix_sdk::ruma::{OwnedUserId, ServerName, UserId};
 
 use super::admin::Admin;
 use super::connection::{Connection, SendError};
@@ -21,12 +21,14 @@ pub(crate) struct Asked {
     pub(super) person: Option<OwnedUserId>,
     /// Whether it belongs to the end of a run, and is sent although the run is to end.
     pub(super) last: bool,
+    /// Whether the homeserver answers it without asking another one.
+    pub(super) alone: bool,
 }
 
 impl Asked {
     /// A request that changes nothing and may be repeated.
     pub(crate) fn read(text: impl Into<String>) -> Self {
-        Self { text: text.into(), lane: Lane::Read, attempts: 3, person: None, last: false }
+        Self { text: text.into(), lane: Lane::Read, attempts: 3, person: None, last: false, alone: true }
     }
 
     /// A request that changes something, and does not change more when it arrives twice.
@@ -42,6 +44,11 @@ impl Asked {
     /// Says that the request is sent although the run is to end.
     pub(crate) fn last(self) -> Self {
         Self { last: true, ..self }
+    }
+
+    /// Says that the homeserver may have to ask this other one, if it is one.
+    pub(crate) fn with_help_of(self, server: &ServerName, own: &UserId) -> Self {
+        Self { alone: server == own.server_name(), ..self }
     }
 
     /// Says that the homeserver may limit the request for the sake of this person.

@@ -1,34 +1,33 @@
 //! From one [`Change`] to one effect.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use matrix_sdk::ruma::api::client::membership::{invite_user, join_room_by_id, kick_user, leave_room};
-use matrix_sdk::ruma::api::client::room::Visibility;
-use matrix_sdk::ruma::api::client::room::create_room::v3 as create_room;
 use matrix_sdk::ruma::api::client::state::send_state_event;
 use matrix_sdk::ruma::events::StateEventType;
 use matrix_sdk::ruma::serde::Raw;
-use matrix_sdk::ruma::{OwnedRoomAliasId, OwnedRoomId, RoomAliasId, RoomId, UserId};
+use matrix_sdk::ruma::{OwnedRoomAliasId, OwnedRoomId, OwnedUserId, RoomAliasId, RoomId, UserId};
 use serde_json::{Value, json};
 
+use super::create::Carriage;
 use super::error::{Failure, What};
 use super::limiter::Lane;
 use super::precise::Precise;
 use super::read::Reader;
 use super::wire::{Asked, Wire, backoff};
 use crate::actual::{Membership, STAMP_TYPE};
-use crate::plan::{Change, Creation, Edit};
+use crate::plan::{Change, Edit};
 
 /// The reason that is given to who is removed by a plan, and to the room.
 const KICK_REASON: &str = "not in any group of this room";
-/// How often a lost answer is looked for.
-const LOOKS: u32 = 4;
 
 /// Changes rooms.
 #[derive(Debug, Clone)]
 pub struct Writer {
     pub(super) wire: Arc<Wire>,
     pub(super) reader: Reader,
+    pub(super) carriage: Arc<Carriage>,
 }
 
 /// A change that stands.
@@ -39,8 +38,13 @@ pub enum Done {
     /// It had been made already.
     Already,
     /// The room was created.
-    Created(OwnedRoomId),
-    /// The room had been created already.
+    Created {
+        /// The room.
+        room: OwnedRoomId,
+        /// Who was invited by the same request.
+        invited: BTreeSet<OwnedUserId>,
+    },
+    /// The room had been created already; who was invited then is not known.
     AlreadyCreated(OwnedRoomId),
 }
 
@@ -77,7 +81,7 @@ impl From<Failure> for WriteError {
 
 impl Writer {
     pub(super) fn new(wire: Arc<Wire>) -> Self {
-        Self { reader: Reader::new(Arc::clone(&wire)), wire }
+        Self { reader: Reader::new(Arc::clone(&wire)), wire, carriage: Arc::default() }
     }
 
     /// Makes one change in a room. `room` is the room's ID; there is none before [`Change::Create`].
@@ -92,7 +96,7 @@ impl Writer {
             Ok::<_, WriteError>(Place { alias: alias.to_owned(), id: room.to_owned() })
         };
         match change {
-            Change::Create(creation) => self.create(creation).await,
+            Change::Create(creation) => self.create(creation, &[]).await,
             Change::Join { room_id } => self.join(&place(Some(room_id))?).await,
             Change::Stamp(stamp) => {
                 let what = if stamp.orphaned { "marking as orphaned" } else { "marking as managed" };
@@ -121,51 +125,9 @@ impl Writer {
         }
     }
 
-    async fn create(&self, creation: &Creation) -> Result<Done, WriteError> {
-        let alias = &creation.alias;
-        // Nothing tells the homeserver that two requests are one: a repetition could make a second room.
-        let asked = Asked::once(Lane::Create, format!("creating {alias}"));
-        let request = create_request(creation, &self.wire.me)
-            .map(Precise)
-            .map_err(|error| WriteError::Failed(format!("{}: {error}", asked.text)))?;
-        match self.wire.ask(&asked, |client| client.send(request.clone())).await {
-            Ok(answer) => Ok(Done::Created(answer.0.room_id)),
-            // Another run may be at it: the alias comes first, the mark later.
-            Err(failure) if failure.is_refusal(400, "M_ROOM_IN_USE") || failure.is_refusal(409, "") => {
-                self.look_for(creation, failure, LOOKS).await
-            }
-            Err(failure) if failure.may_be_done() => self.look_for(creation, failure, LOOKS).await,
-            Err(failure) => Err(failure.into()),
-        }
-    }
-
-    /// Looks whether the room has come to be in spite of a failure, and is ours.
-    async fn look_for(&self, creation: &Creation, failure: Failure, looks: u32) -> Result<Done, WriteError> {
-        let alias = &creation.alias;
-        let mut known = String::new();
-        for look in 1..=looks {
-            if look > 1 {
-                tokio::time::sleep(backoff(look)).await;
-            }
-            known = match self.reader.resolve(alias).await {
-                Ok(None) => "the alias does not exist so far; the next run tries again if it does not appear".into(),
-                Err(error) => format!("whether the room was created is not known: {error}; the next run finds out"),
-                Ok(Some((id, _))) => match self.reader.stamp(&id).await {
-                    Ok(Some(stamp)) if stamp == creation.stamp => return Ok(Done::AlreadyCreated(id)),
-                    Ok(Some(_)) => format!("{id} has the alias, and bears the mark of other groups"),
-                    Ok(None) => format!("{id} has the alias, and bears no mark of inviter"),
-                    Err(error) if error.is_refusal(403, "") => {
-                        format!("{id} has the alias, and the account of inviter is not in that room")
-                    }
-                    Err(error) => format!("{id} has the alias, and whether it is ours is not known: {error}"),
-                },
-            };
-        }
-        Err(WriteError::Failed(format!("{failure}; {known}")))
-    }
-
     async fn join(&self, place: &Place) -> Result<Done, WriteError> {
-        let asked = Asked::repeatable(Lane::Join, format!("joining {place}"));
+        let asked = Asked::repeatable(Lane::Join, format!("joining {place}"))
+            .with_help_of(place.alias.server_name(), &self.wire.me);
         let request = Precise(join_room_by_id::v3::Request::new(place.id.clone()));
         self.wire.ask(&asked, |client| client.send(request.clone())).await?;
         Ok(Done::Applied)
@@ -203,7 +165,9 @@ impl Writer {
     }
 
     pub(super) async fn invite(&self, place: &Place, user: &UserId, reason: Option<&str>) -> Result<Done, WriteError> {
-        let asked = Asked::repeatable(Lane::Send, format!("inviting {user} to {place}")).about(user.to_owned());
+        let asked = Asked::repeatable(Lane::Send, format!("inviting {user} to {place}"))
+            .about(user.to_owned())
+            .with_help_of(user.server_name(), &self.wire.me);
         let mut recipient = invite_user::v3::InviteUserId::new(user.to_owned());
         recipient.reason = reason.map(ToOwned::to_owned);
         let request = Precise(invite_user::v3::Request::new(place.id.clone(), recipient.into()));
@@ -296,37 +260,4 @@ impl std::fmt::Display for Place {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "{} ({})", self.alias, self.id)
     }
-}
-
-/// One request that makes the whole room
-/// (<https://spec.matrix.org/v1.16/client-server-api/#post_matrixclientv3createroom>).
-fn create_request(creation: &Creation, me: &UserId) -> Result<create_room::Request, serde_json::Error> {
-    let event = |kind: &str, key: &str, content: Value| {
-        Raw::new(&json!({ "type": kind, "state_key": key, "content": content })).map(Raw::cast_unchecked)
-    };
-    let mut request = create_room::Request::new();
-    request.room_alias_name = Some(creation.alias.alias().to_owned());
-    request.name = Some(creation.name.clone());
-    request.topic.clone_from(&creation.topic);
-    if creation.listed {
-        request.visibility = Visibility::Public;
-    }
-    if creation.is_space {
-        request.creation_content = Some(Raw::new(&json!({ "type": "m.space" }))?.cast_unchecked());
-    }
-    request.room_version.clone_from(&creation.version);
-    request.preset = Some(create_room::RoomPreset::PrivateChat);
-    request.initial_state.push(event(STAMP_TYPE, me.as_str(), json!({ "groups": creation.stamp.groups }))?);
-    if creation.encryption {
-        let content = json!({ "algorithm": "m.megolm.v1.aes-sha2" });
-        request.initial_state.push(event("m.room.encryption", "", content)?);
-    }
-    if let Some(visibility) = creation.history_visibility {
-        let content = json!({ "history_visibility": visibility.as_str() });
-        request.initial_state.push(event("m.room.history_visibility", "", content)?);
-    }
-    if !creation.power_levels.is_empty() {
-        request.power_level_content_override = Some(Raw::new(&creation.power_levels)?.cast_unchecked());
-    }
-    Ok(request)
 }

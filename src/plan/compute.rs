@@ -6,7 +6,7 @@ use matrix_sdk::ruma::{OwnedRoomAliasId, OwnedUserId, UserId};
 use wildmatch::WildMatch;
 
 use super::dangers::danger;
-use super::find::{Found, find};
+use super::find::{Found, Marked, find};
 use super::orphans::{Orphans, orphans};
 use super::spaces::is_tolerated;
 use super::{
@@ -64,11 +64,12 @@ pub enum RenamedAlias {
 /// Compares what is wanted with what is there. Rooms that were not read are not planned for.
 #[must_use]
 pub fn compute(desired: &Desired, actual: &Actual, policy: &Policy) -> Plan {
+    let marked = Marked::of(actual);
     let rooms: Vec<RoomPlan> = desired
         .own()
         .filter_map(|(alias, wanted)| {
             actual.rooms.get(alias)?;
-            Some(RoomPlanner::new(alias, wanted, desired, actual, policy).plan())
+            Some(RoomPlanner::new(alias, wanted, desired, actual, policy).plan(&marked))
         })
         .collect();
     let orphans = orphans(desired, actual, policy, &rooms);
@@ -112,7 +113,7 @@ impl<'a> RoomPlanner<'a> {
         Self { wanted, desired, actual, me: &actual.me, policy, protected, plan }
     }
 
-    fn plan(mut self) -> RoomPlan {
+    fn plan(mut self, marked: &Marked<'a>) -> RoomPlan {
         if !self.wanted.ambiguous.is_empty() {
             self.plan.problems.extend(self.wanted.ambiguous.iter().cloned().map(Problem::Ambiguous));
             return self.plan;
@@ -124,7 +125,7 @@ impl<'a> RoomPlanner<'a> {
                 .map(|reason| format!("not all members are known, so nobody is removed: {reason}")),
         );
         let adopts = self.policy.adopt || self.wanted.described.is_listed;
-        match find(&self.plan.alias, self.wanted, self.desired, self.actual) {
+        match find(&self.plan.alias, self.wanted, self.desired, self.actual, marked) {
             Found::Nothing if self.is_on_own_server() => self.create(),
             Found::Nothing => self.problem(Problem::ForeignMissing),
             Found::Invited { room, is_marked } => {
@@ -231,8 +232,8 @@ impl<'a> RoomPlanner<'a> {
     }
 
     fn count(&mut self, room: &JoinedRoom) {
-        for user in self.wanted.members.keys() {
-            match room.membership(user) {
+        for (_, _, member) in beside(&self.wanted.members, &room.members) {
+            match member.map_or(Membership::Leave, |member| member.membership) {
                 Membership::Join => self.plan.headcount.joined += 1,
                 Membership::Invite => self.plan.headcount.invited += 1,
                 _ => {}
@@ -361,11 +362,14 @@ impl<'a> RoomPlanner<'a> {
     }
 
     /// Who is in the room or invited, and may and should not be; with their levels.
-    pub(super) fn removable(&self, room: &JoinedRoom) -> impl Iterator<Item = (Kick, i64)> {
-        room.members.iter().filter_map(|(user, member)| {
-            let Power::Level(level) = room.power.of(user) else { return None };
+    pub(super) fn removable<'r>(&'r self, room: &'r JoinedRoom) -> impl Iterator<Item = (Kick, i64)> {
+        beside(&room.members, &self.wanted.members).filter_map(|(user, member, wanted)| {
             let is_there = matches!(member.membership, Membership::Join | Membership::Invite);
-            if !is_there || level >= ADMIN || self.wanted.members.contains_key(user) || !self.is_ours(user) {
+            if !is_there || wanted.is_some() || !self.is_ours(user) {
+                return None;
+            }
+            let Power::Level(level) = room.power.of(user) else { return None };
+            if level >= ADMIN {
                 return None;
             }
             let invited = member.membership == Membership::Invite;
@@ -389,18 +393,15 @@ impl<'a> RoomPlanner<'a> {
 
     fn invites(&mut self, room: &JoinedRoom) {
         let users_default = room.power.users_default();
-        for (user, member) in &self.wanted.members {
-            if self.is_exempt(user) {
+        for (user, member, there) in beside(&self.wanted.members, &room.members) {
+            let membership = there.map_or(Membership::Leave, |there| there.membership);
+            if matches!(membership, Membership::Join | Membership::Invite) || self.is_exempt(user) {
                 continue;
             }
             let Some(way) = self.way(Some(room), user) else { continue };
-            match room.membership(user) {
-                Membership::Join => continue,
-                Membership::Ban => {
-                    self.plan.warnings.insert(format!("{user} is banned from the room, so is not invited"));
-                    continue;
-                }
-                Membership::Invite | Membership::Leave | Membership::Knock => {}
+            if membership == Membership::Ban {
+                self.plan.warnings.insert(format!("{user} is banned from the room, so is not invited"));
+                continue;
             }
             let invite = invite(user, member, users_default, way);
             if let Some(until) = self.left_alone_until(room, user) {
@@ -419,7 +420,7 @@ impl<'a> RoomPlanner<'a> {
     pub(super) fn way(&self, room: Option<&JoinedRoom>, user: &UserId) -> Option<Way> {
         let adds = self.policy.adds && user.server_name() == self.me.server_name();
         let member = room.and_then(|room| room.members.get(user));
-        match member.map(|member| (member.membership, member.sender == self.me)) {
+        match member.map(|member| (member.membership, member.sender.as_deref() == Some(self.me))) {
             Some((Membership::Join, _)) => None,
             Some((Membership::Invite, is_mine)) => {
                 let stays = !adds || !is_mine || room.is_some_and(|room| room.standing_invitations.contains(user));
@@ -433,13 +434,27 @@ impl<'a> RoomPlanner<'a> {
     /// Until when somebody is left alone who left, declined, or was removed by somebody else than `inviter`.
     fn left_alone_until(&self, room: &JoinedRoom, user: &UserId) -> Option<u64> {
         let member = room.members.get(user).filter(|member| member.membership == Membership::Leave)?;
-        if member.sender == self.me {
+        if member.sender.as_deref() == Some(self.me) {
             return None;
         }
         let until = member.since.saturating_add(self.policy.reinvite_after);
         // A time in the future is a wrong clock, or a lie to keep somebody out.
         (member.since <= self.policy.now && self.policy.now < until).then_some(until)
     }
+}
+
+/// Each entry of one map with that of the other under the same key. Both are walked through once, which is much quicker
+/// than to look each key up.
+fn beside<'a, K: Ord, A, B>(
+    one: &'a BTreeMap<K, A>,
+    other: &'a BTreeMap<K, B>,
+) -> impl Iterator<Item = (&'a K, &'a A, Option<&'a B>)> {
+    let mut others = other.iter().peekable();
+    one.iter().map(move |(key, value)| {
+        while others.next_if(|(other, _)| *other < key).is_some() {}
+        let same = others.next_if(|(other, _)| *other == key);
+        (key, value, same.map(|(_, value)| value))
+    })
 }
 
 pub(super) fn invite(user: &UserId, member: &DesiredMember, users_default: i64, way: Way) -> Invite {

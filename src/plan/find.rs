@@ -1,11 +1,11 @@
 //! Which room an alias stands for: the one that it leads to, one that moved there, or one that was renamed.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use matrix_sdk::ruma::{OwnedRoomAliasId, OwnedRoomId, RoomAliasId};
 
 use super::{AliasReason, Problem};
-use crate::actual::{Actual, ActualRoom, AskedFor, JoinedRoom};
+use crate::actual::{Actual, ActualRoom, AskedFor, JoinedRoom, Stamp, StampedGroup};
 use crate::desired::{Desired, DesiredRoom};
 
 /// What is to be done about an alias.
@@ -82,25 +82,46 @@ pub fn report_room(alias: &RoomAliasId, room: Option<ActualRoom>) -> Result<Owne
     }
 }
 
+/// The rooms in use that bear a mark, by the groups of their marks.
+pub(super) struct Marked<'a>(BTreeMap<&'a BTreeSet<StampedGroup>, Vec<&'a JoinedRoom>>);
+
+impl<'a> Marked<'a> {
+    pub(super) fn of(actual: &'a Actual) -> Self {
+        let mut rooms: BTreeMap<_, Vec<_>> = BTreeMap::new();
+        for room in joined(actual).filter(|room| room.replaced_by.is_none()) {
+            if let Some(stamp) = &room.stamp {
+                rooms.entry(&stamp.groups).or_default().push(room);
+            }
+        }
+        Self(rooms)
+    }
+
+    /// The rooms that stand for the same groups.
+    fn for_same(&self, stamp: &Stamp) -> impl Iterator<Item = &'a JoinedRoom> {
+        self.0.get(&stamp.groups).into_iter().flatten().copied()
+    }
+}
+
 /// Finds the room of an alias.
 pub(super) fn find<'a>(
     alias: &OwnedRoomAliasId,
     wanted: &DesiredRoom,
     desired: &Desired,
     actual: &'a Actual,
+    marked: &Marked<'a>,
 ) -> Found<'a> {
     let Some(room) = actual.rooms.get(alias) else { return Found::Nothing };
     let replaced_marked = |id: &OwnedRoomId| {
         joined(actual).find(|old| old.replaced_by.as_deref() == Some(id.as_str()) && is_marked_for(old, wanted))
     };
     // Who may change the aliases of a room may also make one lead to a room of their own.
-    let managed_elsewhere = |id: &OwnedRoomId| joined(actual).find(|room| room.id != *id && is_of_group(room, wanted));
+    let managed_elsewhere = |id: &OwnedRoomId| marked.for_same(&wanted.stamp).find(|room| room.id != *id);
     let moved = |id: &'a OwnedRoomId| {
         let managed = managed_elsewhere(id).map_or_else(|| id.clone(), |room| room.id.clone());
         Found::Problem(Some(id), Problem::AliasMoved(managed))
     };
     match room {
-        ActualRoom::Missing => match joined(actual).find(|room| is_of_group(room, wanted)) {
+        ActualRoom::Missing => match marked.for_same(&wanted.stamp).next() {
             Some(room) if alias.server_name() == actual.me.server_name() => {
                 Found::Room(FoundRoom { room, moved: Some((AliasReason::Renamed, false)), is_marked: true })
             }
@@ -151,11 +172,6 @@ fn follow<'a>(old: &'a JoinedRoom, next: &str, actual: &'a Actual) -> Found<'a> 
         }
         _ => Found::Problem(Some(&old.id), Problem::Replaced(next.to_owned())),
     }
-}
-
-/// Whether a room that is in use stands for the same groups.
-fn is_of_group(room: &JoinedRoom, wanted: &DesiredRoom) -> bool {
-    room.replaced_by.is_none() && is_marked_for(room, wanted)
 }
 
 fn is_marked_for(room: &JoinedRoom, wanted: &DesiredRoom) -> bool {

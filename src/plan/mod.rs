@@ -18,6 +18,7 @@ pub mod text;
 mod update;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use matrix_sdk::ruma::{OwnedRoomAliasId, OwnedRoomId, OwnedUserId, RoomVersionId};
 use serde::Serialize;
@@ -293,7 +294,7 @@ pub enum Way {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub enum Reason {
     /// The identity providers want it, by these groups.
-    Wanted(BTreeSet<Via>),
+    Wanted(Arc<BTreeSet<Via>>),
     /// No group of the room has this person.
     NotInGroup,
 }

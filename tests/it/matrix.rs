@@ -4,6 +4,7 @@ use std::{
     collections::{BTreeMap, BTreeSet},
     fmt::Write as _,
     path::PathBuf,
+    sync::{Arc, Mutex},
     time::{Duration, Instant},
 };
 
@@ -78,7 +79,7 @@ fn creation(name: &str) -> Creation {
 }
 
 fn invite(account: &Account) -> Change {
-    Change::Invite(Invite { user: user(account), level: 0, reason: Reason::Wanted(BTreeSet::new()), way: Way::Invite })
+    Change::Invite(Invite { user: user(account), level: 0, reason: Reason::Wanted(Arc::default()), way: Way::Invite })
 }
 
 fn kick(account: &Account) -> Change {
@@ -165,7 +166,7 @@ async fn rooms_are_read_as_they_are() {
         assert_eq!(room.name.as_deref(), Some(name));
         assert_eq!(room.membership(&user(a)), Membership::Join);
         assert_eq!(room.membership(&user(b)), Membership::Invite);
-        assert_eq!(room.members[&user(b)].sender, user(me));
+        assert_eq!(room.members[&user(b)].sender, Some(user(me)));
         assert!(room.members[&user(b)].since > 1_600_000_000_000);
         assert!(!room.encrypted && room.stamp.is_none() && room.replaced_by.is_none());
     }
@@ -223,7 +224,7 @@ async fn rooms_are_created_with_everything_at_once() {
         assert_eq!(recorder.requests().len(), 1, "one request makes the room");
         let actual = read(&session, &[name]).await;
         let room = joined(&actual, name);
-        assert_eq!(done, Ok(Done::Created(room.id.clone())));
+        assert_eq!(done, Ok(Done::Created { room: room.id.clone(), invited: BTreeSet::new() }));
         assert_eq!(room.version, version.unwrap_or(RoomVersionId::V12));
         assert_eq!(room.power.of(&user(a)), Power::Level(50));
         assert_eq!(room.power.to_send_state("m.room.name"), if name == "create-11" { 50 } else { 60 });
@@ -332,9 +333,10 @@ async fn invitations_and_removals_tell_what_became_of_them() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn rate_limits_are_paced() {
+    // With a burst of four no five people can be invited by the request that creates a room.
     let limits = "rc_message: { per_second: 4, burst_count: 5 }\n\
-                  rc_room_creation: { per_second: 1, burst_count: 2 }\n\
-                  rc_invites: { per_room: { per_second: 1000, burst_count: 1000 }, \
+                  rc_room_creation: { per_second: 1, burst_count: 3 }\n\
+                  rc_invites: { per_room: { per_second: 1000, burst_count: 4 }, \
                   per_user: { per_second: 0.003, burst_count: 5 }, per_issuer: { per_second: 1000, burst_count: 1000 } }\n\
                   rc_registration: { per_second: 1000, burst_count: 1000 }\n";
     let synapse = Synapse::start(Options {
@@ -524,4 +526,38 @@ async fn one_room_that_cannot_be_read_is_one_room() {
     let outcomes = &report.rooms[&alias("trouble-a")];
     println!("{outcomes:?}");
     assert!(matches!(outcomes[..], [Outcome::Failed(_), Outcome::Skipped(_)]), "{outcomes:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_homeserver_with_trouble_gets_fewer_requests_side_by_side_until_it_is_well() {
+    let synapse = Synapse::shared();
+    let me = synapse.register("width-me").await;
+    let recorder: &'static Recorder = Box::leak(Box::new(Recorder::start(&synapse.url()).await));
+    let config = Matrix { concurrency: 4, ..config(&recorder.url(), &me.access_token) };
+    let session = Session::connect(&config).await.expect("a session");
+    // How many requests for an alias were under way when one came, by its turn.
+    let seen: Arc<Mutex<Vec<usize>>> = Arc::default();
+    let noted = Arc::clone(&seen);
+    recorder.on_request(move |_, request| {
+        if !request.path.contains("/directory/room/") {
+            return Action::Forward;
+        }
+        let mut seen = noted.lock().expect("no panic");
+        let open = recorder.requests().iter().filter(|it| it.status.is_none()).count();
+        seen.push(open);
+        match seen.len() {
+            1..=4 => Action::Answer { status: 503, headers: Vec::new(), body: "busy".into() },
+            _ => Action::Delay(Duration::from_millis(30)),
+        }
+    });
+    let names: Vec<String> = (0..40).map(|number| format!("width-{number}")).collect();
+    let actual = read(&session, &names.iter().map(String::as_str).collect::<Vec<_>>()).await;
+    assert!(
+        actual.rooms.values().all(|room| *room == ActualRoom::Missing),
+        "those that met the trouble were asked again"
+    );
+    let seen = seen.lock().expect("no panic").clone();
+    assert_eq!(seen.len(), 44, "four were asked twice");
+    assert!(seen[4..8].iter().all(|open| *open <= 2), "half as many: {seen:?}");
+    assert_eq!(seen[20..].iter().max(), Some(&4), "as many as before: {seen:?}");
 }

@@ -80,7 +80,7 @@ fn room(facts: &Facts) -> JoinedRoom {
         "users": users, "users_default": facts.users_default, "events": { "m.room.power_levels": facts.to_set_levels },
         "org.example": "kept",
     });
-    let member = |membership| Member { membership, sender: user_id!("@me:x").to_owned(), since: 0 };
+    let member = |membership| Member { membership, sender: Some(user_id!("@me:x").to_owned()), since: 0 };
     let mut members = BTreeMap::from([(user_id!("@me:x").to_owned(), member(Membership::Join))]);
     if let Some(membership) = facts.their_membership {
         members.insert(user_id!("@somebody:far").to_owned(), member(membership));
@@ -116,7 +116,7 @@ fn room(facts: &Facts) -> JoinedRoom {
 fn after(facts: &Facts, mut room: JoinedRoom, step: &Step) -> JoinedRoom {
     let somebody = user_id!("@somebody:far");
     let mut become_member = |membership| {
-        let member = Member { membership, sender: user_id!("@me:x").to_owned(), since: 0 };
+        let member = Member { membership, sender: Some(user_id!("@me:x").to_owned()), since: 0 };
         room.members.insert(somebody.to_owned(), member);
     };
     match step {

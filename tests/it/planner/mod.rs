@@ -7,4 +7,5 @@ mod properties;
 mod renderings;
 mod rooms;
 mod rules;
+mod size;
 pub mod world;

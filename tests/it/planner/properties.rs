@@ -125,7 +125,14 @@ fn add(world: &mut World, name: &str, facts: &RoomFacts) {
     }
     levels["users"][me().as_str()] = json!(facts.my_level);
     let members = facts.members.iter().map(|(person, membership, sender, age)| {
-        (person.clone(), Member { membership: *membership, sender: sender.clone(), since: NOW - age })
+        (
+            person.clone(),
+            Member {
+                membership: *membership,
+                sender: Some(sender.clone()).filter(|sender| sender != person),
+                since: NOW - age,
+            },
+        )
     });
     let mut room = inviter::actual::JoinedRoom {
         id: RoomId::parse(format!("!{}", alias(name).alias())).unwrap(),
@@ -151,7 +158,7 @@ fn add(world: &mut World, name: &str, facts: &RoomFacts) {
         released: false,
         standing_invitations: BTreeSet::new(),
     };
-    room.members.insert(me(), Member { membership: Membership::Join, sender: me(), since: NOW });
+    room.members.insert(me(), Member { membership: Membership::Join, sender: None, since: NOW });
     world.actual.rooms.insert(alias(name), ActualRoom::Joined(Box::new(room)));
 }
 
@@ -260,7 +267,7 @@ proptest! {
             }
             prop_assert!(world.policy.adds && user.server_name() == me().server_name());
             let member = there(&world, room).and_then(|room| room.members.get(user).cloned());
-            prop_assert!(member.is_none_or(|member| member.membership == Membership::Knock || member.sender == me()));
+            prop_assert!(member.is_none_or(|member| member.membership == Membership::Knock || member.sender == Some(me())));
         }
     }
 

@@ -1,6 +1,7 @@
 //! A small world to plan in: what is desired, what is there, and a homeserver that does as it is told.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use inviter::actual::{Actual, ActualRoom, JoinedRoom, Member, Membership, Stamp, StampedGroup};
 use inviter::config::WhenRefused;
@@ -148,7 +149,7 @@ impl World {
 
     /// The identity provider wants somebody in a room at a level.
     pub fn want_at(&mut self, room: &str, name: &str, level: Option<i64>) {
-        let via = [Via { idp: "corp".into(), group: format!("{room}-group") }].into();
+        let via = Arc::new([Via { idp: "corp".into(), group: format!("{room}-group") }].into());
         self.desired(room).members.insert(user(name), DesiredMember { level, via });
     }
 
@@ -177,7 +178,8 @@ impl World {
 
     /// Somebody's membership changes by somebody's doing.
     pub fn member_by(&mut self, room: &str, name: &str, membership: Membership, hours_ago: u64, by: &str) {
-        let member = Member { membership, sender: user(by), since: NOW - hours_ago * HOUR };
+        let member =
+            Member { membership, sender: Some(user(by)).filter(|by| *by != user(name)), since: NOW - hours_ago * HOUR };
         self.room(room).members.insert(user(name), member);
     }
 
@@ -316,7 +318,7 @@ impl World {
             return;
         };
         let mut set = |user: &OwnedUserId, membership| {
-            room.members.insert(user.clone(), Member { membership, sender: me.clone(), since: NOW });
+            room.members.insert(user.clone(), Member { membership, sender: Some(me.clone()), since: NOW });
         };
         match change {
             Change::Create(_)
@@ -379,7 +381,7 @@ fn created(creation: &Creation, me: &OwnedUserId) -> JoinedRoom {
     JoinedRoom {
         id: room_id(&creation.alias),
         version,
-        members: [(me.clone(), Member { membership: Membership::Join, sender: me.clone(), since: NOW })].into(),
+        members: [(me.clone(), Member { membership: Membership::Join, sender: None, since: NOW })].into(),
         power: PowerLevels::new(Some(levels), creators, None),
         history_visibility: Some(creation.history_visibility.map_or("shared".into(), |value| value.to_string())),
         name: Some(creation.name.clone()),

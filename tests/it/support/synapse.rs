@@ -102,6 +102,11 @@ impl Synapse {
         &self.server_name
     }
 
+    /// The file of its database.
+    pub fn database(&self) -> PathBuf {
+        self.watchdog.folder().join("homeserver.db")
+    }
+
     /// The last lines of the server's log.
     pub fn log(&self) -> String {
         self.watchdog.log()
@@ -147,7 +152,8 @@ impl Synapse {
     }
 }
 
-fn python() -> PathBuf {
+/// The Python that has Synapse.
+pub fn python() -> PathBuf {
     let python = installed::folder().join("synapse/bin/python");
     assert!(python.exists(), "Synapse is not installed ({} is missing): run tests/setup", python.display());
     python

@@ -1,8 +1,10 @@
 //! What a run costs, and what a dry run must not do.
 
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::scene::{Scene, run, summary};
+use crate::support::recorder::{Action, Recorded};
+use crate::support::synapse::{Options, RateLimits, Synapse};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_run_with_nothing_to_do_costs_two_requests_per_room_and_three_more() {
@@ -22,16 +24,91 @@ async fn a_run_with_nothing_to_do_costs_two_requests_per_room_and_three_more() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn creating_a_room_costs_one_request_and_one_for_each_invite() {
+async fn creating_a_room_of_twenty_people_is_one_request() {
     let scene = Scene::new("birth").await;
-    scene.people(&["alice", "bob"]).await;
-    let inviter = scene.with_file(&[("ops", &["alice*", "bob"])], "[room]\nencryption = true\n");
-    run(&inviter, &["sync"]).await.success();
-    let writes: Vec<String> = scene.recorder.writes().iter().map(|write| write.method.clone()).collect();
-    assert_eq!(writes, ["POST", "POST", "POST"]);
-    let all = scene.recorder.requests();
+    let names: Vec<String> = (0..20).map(|number| format!("p{number:02}")).collect();
+    let mut names: Vec<&str> = names.iter().map(String::as_str).collect();
+    scene.people(&names).await;
+    names[0] = "p00*";
+    let inviter = scene.with_file(&[("ops", &names)], "[room]\nencryption = true\n");
+    let outcome = run(&inviter, &["sync"]).await.success();
+    assert_eq!(summary(&outcome), "21 writes: 21 done.");
+    assert_eq!(writes(&scene), ["createRoom of 20: 200"]);
     // whoami, versions, the joined rooms, the alias, and the default room version
-    assert_eq!(all.len(), 3 + 5, "{all:#?}");
+    assert_eq!(scene.recorder.requests().len(), 1 + 5, "{:#?}", scene.recorder.requests());
+    let mut expected: Vec<String> = names[1..].iter().map(|name| format!("{name} invite 0")).collect();
+    expected.insert(0, "p00 invite 50".into());
+    assert_eq!(scene.roster("ops").await, expected);
+    assert_eq!(summary(&run(&inviter, &["sync"]).await.success()), "1 room: nothing to do.");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_does_not_ride_along_with_the_creation_is_invited_alone() {
+    let scene = Scene::new("crowd").await;
+    let names: Vec<String> = (0..53).map(|number| format!("p{number:02}")).collect();
+    let names: Vec<&str> = names.iter().map(String::as_str).collect();
+    let inviter = scene.with_file(&[("ops", &names)], "");
+    let elsewhere =
+        format!("[[rooms]]\nalias = {:?}\nmembers = [{{ user = \"@guest:elsewhere.test\" }}]\n", scene.alias("small"));
+    let with_guest = scene.with_file(&[("small", &["p00"])], &elsewhere);
+    run(&inviter, &["sync"]).await.success();
+    assert_eq!(writes(&scene), ["createRoom of 50: 200", "invite: 200", "invite: 200", "invite: 200"]);
+    assert_eq!(scene.roster("ops").await.len(), 53);
+    scene.recorder.clear();
+    // This homeserver reaches no other one, and a creation with this guest would have failed as a whole.
+    run(&with_guest, &["sync"]).await.status(3);
+    assert_eq!(writes(&scene)[0], "createRoom of 1: 200");
+    assert_eq!(scene.roster("small").await, ["p00 invite 0"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_homeserver_with_its_usual_limits_is_asked_once_for_more_than_it_lets() {
+    let limited = Synapse::start(Options { rate_limits: RateLimits::Default, ..Options::default() });
+    let scene = Scene::on(Box::leak(Box::new(limited)), "limited").await;
+    let names: Vec<String> = (0..12).map(|number| format!("p{number:02}")).collect();
+    let (one, other): (Vec<&str>, Vec<&str>) =
+        (names.iter().map(String::as_str).collect(), names.iter().take(11).map(String::as_str).collect());
+    let inviter = scene.with_file(&[("one", &one), ("other", &other)], "");
+    let outcome = run(&inviter, &["sync"]).await.success();
+    assert_eq!(summary(&outcome), "25 writes: 25 done.");
+    let mut writes = writes(&scene);
+    let refused = writes.remove(0);
+    assert!(refused == "createRoom of 12: 400" || refused == "createRoom of 11: 400", "{refused}");
+    writes.sort();
+    let ten = "createRoom of 10: 200";
+    assert_eq!(writes, [ten, ten, "invite: 200", "invite: 200", "invite: 200"]);
+    assert_eq!((scene.roster("one").await.len(), scene.roster("other").await.len()), (12, 11));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn after_a_lost_answer_to_a_creation_everybody_is_invited_alone() {
+    let scene = Scene::new("lostbirth").await;
+    scene.people(&["alice", "bob", "carol"]).await;
+    let inviter = scene.with_file(&[("ops", &["alice*", "bob", "carol"])], "");
+    scene.recorder.at_write(0, Action::DropAfter);
+    let outcome = run(&inviter, &["--format", "json", "sync"]).await.success();
+    let document: Value = serde_json::from_str(&outcome.stdout).expect("JSON");
+    let outcomes: Vec<&Value> = document["rooms"][0]["changes"]
+        .as_array()
+        .expect("changes")
+        .iter()
+        .map(|change| &change["outcome"]["status"])
+        .collect();
+    assert_eq!(outcomes, ["already_done", "applied", "applied", "applied"]);
+    assert_eq!(writes(&scene), ["createRoom of 3: 200", "invite: 200", "invite: 200", "invite: 200"]);
+    assert_eq!(scene.roster("ops").await, ["alice invite 50", "bob invite 0", "carol invite 0"]);
+    assert_eq!(scene.me.joined_rooms().await.len(), 1);
+}
+
+/// What was written, and what was answered.
+fn writes(scene: &Scene) -> Vec<String> {
+    let told = |write: &Recorded| {
+        let what = write.path.rsplit('/').next().unwrap_or_default();
+        let body: Value = serde_json::from_str(&write.body).unwrap_or_default();
+        let invitees = body["invite"].as_array().map_or(String::new(), |people| format!(" of {}", people.len()));
+        format!("{what}{invitees}: {}", write.status.unwrap_or(0))
+    };
+    scene.recorder.writes().iter().map(told).collect()
 }
 
 #[tokio::test(flavor = "multi_thread")]

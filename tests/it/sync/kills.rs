@@ -69,6 +69,8 @@ async fn a_kill_at_any_request_followed_by_a_normal_run_ends_in_the_same_state()
     let (undisturbed, inviter) = scene("kill").await;
     run(&inviter, &["sync", "--kick"]).await.success();
     let requests = undisturbed.recorder.requests();
+    let alone = requests.iter().filter(|request| request.path.ends_with("/invite")).count();
+    assert_eq!(alone, 1, "those of the new room ride along with its creation");
     let expected = state(&undisturbed).await;
     assert_eq!(
         expected,
