@@ -16,7 +16,7 @@ Exit status:
    0  done, or nothing to do
    1  nothing was changed because of an error
    2  changes are pending (only with --dry-run --detailed-exitcode)
-   3  some changes failed or are left, some rooms cannot be managed, or check found something to put right
+   3  some changes failed or are left, some rooms cannot be managed, or check found a fault
    4  the guard refused to remove or demote people
    5  what is left to do waits for somebody else (only unmanage)
   64  the command line cannot be understood

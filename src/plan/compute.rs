@@ -395,7 +395,7 @@ impl<'a> RoomPlanner<'a> {
         let users_default = room.power.users_default();
         for (user, member, there) in beside(&self.wanted.members, &room.members) {
             let membership = there.map_or(Membership::Leave, |there| there.membership);
-            if matches!(membership, Membership::Join | Membership::Invite) || self.is_exempt(user) {
+            if membership == Membership::Join || self.is_exempt(user) {
                 continue;
             }
             let Some(way) = self.way(Some(room), user) else { continue };

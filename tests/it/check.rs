@@ -210,7 +210,8 @@ async fn whether_the_guard_would_refuse_is_told() {
         "{told:?}"
     );
     replace(&inviter, "cautious = true", "cautious = false");
-    fails(&scene, &inviter, "guard", &["sync would be refused: ", "would leave nobody there"]).await;
+    fails(&scene, &inviter, "guard", &["sync would be refused: ", "a group has nobody any more who could be there"])
+        .await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -379,7 +379,7 @@ async fn rate_limits_are_paced() {
         let name = format!("paced-{number}");
         let id = create(&me, json!({ "room_alias_name": name })).await;
         rooms.push(room_plan(&name, Some(&id), vec![invite(&guests[0]), invite(&guests[number])]));
-        tokio::time::sleep(Duration::from_secs(1)).await;
+        tokio::time::sleep(Duration::from_millis(1200)).await;
     }
     recorder.clear();
     let report = apply(&Plan { rooms, ..Plan::default() }, &session.writer(), 1, &Unwatched).await;

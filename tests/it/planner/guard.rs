@@ -256,6 +256,8 @@ fn a_permission_that_would_take_the_power_of_inviter_is_a_problem() {
             "~ permission ban: 50 -> 60  ([room] permissions)",
             "! problem: the permission users_default would take the power that inviter has here: have an admin of the room \
              give inviter a power level of its own, or leave that permission out for this room",
+            "! warning: everybody in the room has power level 100 (users_default) and may change power levels, kick, ban, let \
+             anybody in, move the alias, close the room: set permissions under [room] to mend that",
         ],
     );
     assert_eq!(world.refused(), Vec::<String>::new());

@@ -30,7 +30,8 @@ async fn who_takes_no_invitations_is_told_of_and_fails_no_run() {
     let inviter = scene.with_file(&[("ops", &["alice", "bob"])], &format!("[report]\nroom = {alias:?}\n"));
 
     let first = run(&inviter, &["sync"]).await.success();
-    assert_eq!(summary(&first), "3 writes: 2 done, 1 blocked.");
+    // The room was there when the invitation was refused that its creation carried, and everybody was invited alone then.
+    assert_eq!(summary(&first), "3 writes: 1 done, 1 done already, 1 blocked.");
     assert_eq!(told().await, 1);
     let said = format!("blocked: {}: invite {}: ", scene.alias("ops"), scene.user("bob"));
     assert!(first.stdout.contains(&said) && first.stdout.contains("they take no invitations"), "{first}");
@@ -51,7 +52,9 @@ async fn who_takes_no_invitations_is_told_of_and_fails_no_run() {
 async fn a_homeserver_that_knows_nobody_of_that_name_says_so() {
     let scene = Scene::new("nobody").await;
     scene.people(&["alice", "bob", "carol"]).await;
-    let inviter = scene.with_file(&[("ops", &["alice", "bob", "carol"])], "");
+    let inviter = scene.with_file(&[("ops", &["alice"])], "");
+    run(&inviter, &["sync"]).await.success();
+    scene.write_rooms(&inviter, &[("ops", &["alice", "bob", "carol"])]);
     let (bob, carol) = (scene.user("bob"), scene.user("carol"));
     scene.recorder.on_request(move |_, request| {
         let answer = |status, code| Action::Answer {
@@ -66,7 +69,7 @@ async fn a_homeserver_that_knows_nobody_of_that_name_says_so() {
         }
     });
     let outcome = run(&inviter, &["sync"]).await.success();
-    assert_eq!(summary(&outcome), "4 writes: 2 done, 2 blocked.");
+    assert_eq!(summary(&outcome), "2 writes: 0 done, 2 blocked.");
     for part in ["nobody has that name there", "their account there is deactivated"] {
         assert!(outcome.stdout.contains(part), "{part}\n{outcome}");
     }

@@ -12,7 +12,7 @@ fn digest(outcome: &Outcome) -> String {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn when_removals_are_refused_the_rest_is_done_or_nothing() {
-    let scene = Scene::new("refused").await;
+    let scene = Scene::new("railsrefused").await;
     let people = scene.people(&["alice", "bob", "carol"]).await;
     let before: &[(&str, &[&str])] = &[("ops", &["alice*", "bob"])];
     run(&scene.with_file(before, ""), &["sync"]).await.success();
