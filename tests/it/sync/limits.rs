@@ -58,6 +58,6 @@ async fn with_synapses_own_limits_a_run_does_what_it_can_and_leaves_the_rest() {
     let (written, skipped) = (done.len(), outcome.stdout.matches("skipped: ").count());
     let carried = 10 * rooms.len();
     assert_eq!(summary(&outcome), format!("102 writes: {} done, {skipped} skipped.", written + carried));
-    assert!(outcome.stdout.contains("With Synapse's default rate limits this takes about 2 min.\n"), "{outcome}");
+    assert!(outcome.stdout.contains("With Synapse's default rate limits this takes about 3 min.\n"), "{outcome}");
     println!("{written} done, {} refused (429), {skipped} left, {:?}", refused.len(), outcome.duration);
 }
