@@ -231,3 +231,26 @@ fn a_missing_secret_is_told_by_name() {
     assert!(!output.status.success());
     assert!(String::from_utf8_lossy(&output.stderr).contains("secrets/matrix-token"));
 }
+
+#[test]
+fn the_commands_of_the_readme_make_an_overlay_of_ones_own() {
+    let folder = copy();
+    let etc = tempfile::tempdir().unwrap();
+    for name in SECRETS {
+        fs::write(etc.path().join(name), "mine").unwrap();
+    }
+    let readme = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("README.md")).unwrap();
+    let lines = readme.lines().skip_while(|line| !line.contains("cp -r k8s/overlays/ldap"));
+    let block: Vec<&str> = lines.take_while(|line| !line.is_empty()).map(str::trim).collect();
+    let (last, before) = block.split_last().expect("the README tells how");
+    assert_eq!(*last, "kubectl apply -k k8s/overlays/mine");
+    let script = before
+        .join("\n")
+        .replace("/etc/inviter", etc.path().to_str().unwrap())
+        .replace("kubectl", kubectl().to_str().unwrap());
+    let output = Command::new("sh").args(["-ec", &script]).current_dir(folder.path()).output().unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let text = String::from_utf8(output.stdout).unwrap();
+    let secret: Secret = only(&serde_saphyr::from_multiple::<Value>(&text).unwrap(), "Secret");
+    assert_eq!(secret.data.unwrap()["matrix-token"].0, b"mine");
+}
