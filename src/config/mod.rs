@@ -8,6 +8,7 @@ mod policy;
 mod report;
 mod room;
 mod rooms;
+pub mod schema;
 mod secret;
 
 use std::collections::{BTreeMap, BTreeSet};

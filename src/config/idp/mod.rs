@@ -1,5 +1,6 @@
 //! `[[idp]]`: the identity providers.
 
+mod any;
 mod credential;
 mod entra;
 mod file;
@@ -20,6 +21,7 @@ pub use entra::{EntraIdp, Guests};
 pub use file::FileIdp;
 pub use ldap::{ForeignMembers, LdapIdp, Lockout, ReadPeople, Schema, Srv};
 pub(crate) use ldap::{is_attribute_name, is_search_filter};
+pub(super) use any::AnyIdp;
 
 /// One identity provider.
 #[derive(Debug, Clone)]
