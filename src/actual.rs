@@ -13,6 +13,9 @@ use crate::power::PowerLevels;
 /// (<https://spec.matrix.org/v1.16/rooms/v11/#authorization-rules>, rule 8).
 pub const STAMP_TYPE: &str = "dev.inviter.managed";
 
+/// The reason of an invitation that stays one, where people are otherwise added: of somebody who had left the room, say.
+pub const STANDING_INVITATION: &str = "join whenever you like";
+
 /// What is asked of the homeserver.
 #[derive(Debug, Clone, Default)]
 pub struct AskedFor {
@@ -116,6 +119,8 @@ pub struct JoinedRoom {
     /// Since when the mark says that the room is orphaned, if it does: in milliseconds since 1970, by the clock of the
     /// homeserver (`origin_server_ts` of the event); nobody but the account and its homeserver can write it.
     pub orphaned_since: Option<u64>,
+    /// Who has an invitation that stays one ([`STANDING_INVITATION`]).
+    pub standing_invitations: BTreeSet<OwnedUserId>,
     /// Whether the room bore the mark once, and it was taken away: the state event is there, and empty.
     pub released: bool,
 }

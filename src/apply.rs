@@ -303,7 +303,12 @@ mod tests {
         let id = room_id!("!r:x");
         let invite = |user: &str| {
             let user = matrix_sdk::ruma::UserId::parse(format!("@{user}:x")).unwrap();
-            Change::Invite(crate::plan::Invite { user, level: 0, reason: crate::plan::Reason::NotInGroup })
+            Change::Invite(crate::plan::Invite {
+                user,
+                level: 0,
+                reason: crate::plan::Reason::NotInGroup,
+                way: crate::plan::Way::Invite,
+            })
         };
         let changes = || vec![name("name"), invite("blocked"), invite("bob"), invite("carol")];
         let rooms =

@@ -9,13 +9,14 @@ use matrix_sdk::ruma::{OwnedRoomAliasId, OwnedUserId, RoomAliasId, UserId};
 
 use crate::manual::{Request, Task};
 use crate::plan::Digest;
+use crate::shard::Shard;
 
 const EXIT_STATUS: &str = "\
 Exit status:
    0  done, or nothing to do
    1  nothing was changed because of an error
    2  changes are pending (only with --dry-run --detailed-exitcode)
-   3  some changes failed or are left, or some rooms cannot be managed
+   3  some changes failed or are left, some rooms cannot be managed, or check found something to put right
    4  the guard refused to remove or demote people
    5  what is left to do waits for somebody else (only unmanage)
   64  the command line cannot be understood
@@ -33,6 +34,7 @@ Examples:
   inviter sync                                  do it, but remove nobody
   inviter sync --kick                           do it, and remove who is no longer wanted
   inviter sync --room '#ops:example.com'        this room alone
+  inviter sync --shard 0/4                      a quarter of the rooms; 1/4, 2/4 and 3/4 take the others
   inviter sync --expect DIGEST                  what a dry run has shown, or nothing
   inviter --format json sync --dry-run          the plan for programs
   inviter sync --lock-file /run/inviter.lock --deadline 25m
@@ -40,6 +42,9 @@ Examples:
 
 SIGTERM and SIGINT (Ctrl-C) stop a run between two requests: it tells what is left, which the next run does. A second one
 ends it at once.";
+
+const CHECK: &str = "\
+Each line is ok, warning or failed, and says what to do. The status is 3 when something failed.";
 
 const IMPORT: &str = "\
 It knows the maubot plugin for Azure AD and LDAP,
@@ -85,6 +90,9 @@ pub enum Command {
     Joined,
     /// List the rooms that are managed, those that were, and those that cannot be
     Managed,
+    /// Look whether everything is there that a run needs, and write nothing
+    #[command(after_help = CHECK)]
+    Check(CheckArgs),
     /// One room, one person
     #[command(flatten)]
     ByHand(ByHand),
@@ -179,6 +187,14 @@ pub struct UnmanageArgs {
     pub leave_as_creator: bool,
 }
 
+/// The options of `inviter check`.
+#[derive(Debug, Args)]
+pub struct CheckArgs {
+    /// Lift the limits of rate of the account, which takes an `admin_token` in the configuration
+    #[arg(long)]
+    pub fix: bool,
+}
+
 /// The options of `inviter import`.
 #[derive(Debug, Args)]
 pub struct ImportArgs {
@@ -215,6 +231,9 @@ pub struct SyncArgs {
     /// Only this room, and no other is even read; may be given several times
     #[arg(long = "room", value_name = "ALIAS", value_parser = parse_alias)]
     pub rooms: Vec<OwnedRoomAliasId>,
+    /// Only the rooms of shard I of N, counted from 0; N such runs take care of all rooms
+    #[arg(long, value_name = "I/N", conflicts_with = "rooms")]
+    pub shard: Option<Shard>,
     /// A value for the placeholder <1> in rooms that are described without `for_each`; may be given several times
     #[arg(long = "value", value_name = "VALUE")]
     pub values: Vec<String>,

@@ -1,5 +1,6 @@
 //! What the identity providers want: the rooms, who is in them, and at which level.
 
+use std::borrow::Borrow;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
@@ -11,6 +12,7 @@ use crate::config::{Config, ExplicitRoom, Idp, OwnersOutside, RenamedUser, RoomG
 use crate::dn::Dn;
 use crate::naming::{self, GroupName};
 use crate::power::MODERATOR;
+use crate::shard::Shard;
 use crate::snapshot::{Account, Group, Members, Snapshot, SourceId, Standing};
 use crate::suggest::nearest;
 
@@ -32,6 +34,10 @@ pub struct Desired {
     pub open_rooms: Vec<String>,
     /// Whether only some rooms were asked for.
     pub is_restricted: bool,
+    /// Those of the rooms that another run takes care of: nothing is planned for them.
+    pub elsewhere: BTreeSet<OwnedRoomAliasId>,
+    /// The part of the rooms that this run takes care of, if it is not all of them.
+    pub shard: Option<Shard>,
 }
 
 /// What an identity provider has in all, apart from who is in its groups.
@@ -150,10 +156,10 @@ impl Desired {
     ///
     /// # Errors
     /// When two accounts of one identity provider come out as the same Matrix user.
-    pub fn build(config: &Config, snapshots: &[Snapshot]) -> Result<Self, DesiredError> {
+    pub fn build<S: Borrow<Snapshot>>(config: &Config, snapshots: &[S]) -> Result<Self, DesiredError> {
         let mut desired = Self { open_rooms: config.open_rooms.clone(), ..Self::default() };
         let mut found: BTreeSet<&RoomGroup> = BTreeSet::new();
-        for (idp, snapshot) in config.idps.iter().zip(snapshots) {
+        for (idp, snapshot) in config.idps.iter().zip(snapshots.iter().map(Borrow::borrow)) {
             desired.warnings.extend(snapshot.notices.iter().map(|notice| format!("{}: {notice}", idp.name)));
             desired.idps.insert(idp.name.clone(), Answered::of(idp, snapshot));
             let groups = RoomGroups::sort(config, idp, snapshot, &mut desired.warnings);
@@ -243,6 +249,24 @@ impl Answered {
 /// What the mark of a room says of a group.
 fn stamped(idp: &Idp, group: &Group) -> StampedGroup {
     StampedGroup { idp: idp.name.clone(), id: group.id.clone().unwrap_or_else(|| group.name.clone()) }
+}
+
+impl Desired {
+    /// Leaves rooms to other runs. They stay known: a room may be in a space that another run takes care of.
+    pub fn leave_to_others(&mut self, theirs: impl Fn(&OwnedRoomAliasId) -> bool) {
+        self.elsewhere = self.rooms.keys().filter(|alias| theirs(alias)).cloned().collect();
+    }
+
+    /// Leaves the rooms of other shards to them.
+    pub fn keep(&mut self, shard: Shard) {
+        self.leave_to_others(|alias| !shard.holds(alias.as_str()));
+        self.shard = Some(shard);
+    }
+
+    /// The rooms that this run takes care of.
+    pub fn own(&self) -> impl Iterator<Item = (&OwnedRoomAliasId, &DesiredRoom)> {
+        self.rooms.iter().filter(|(alias, _)| !self.elsewhere.contains(*alias))
+    }
 }
 
 impl DesiredRoom {
@@ -380,7 +404,8 @@ fn user_ids<'a>(
     Ok(users)
 }
 
-fn user_id(config: &Config, idp: &Idp, account: &Account) -> Result<OwnedUserId, String> {
+/// The Matrix user of an account.
+pub(crate) fn user_id(config: &Config, idp: &Idp, account: &Account) -> Result<OwnedUserId, String> {
     if let Some(user) = &account.mxid {
         return Ok(user.clone());
     }

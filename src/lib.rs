@@ -5,6 +5,7 @@
 
 pub mod actual;
 pub mod apply;
+pub mod check;
 pub mod cli;
 mod commands;
 pub mod config;
@@ -26,6 +27,7 @@ pub mod power;
 pub mod printable;
 pub mod progress;
 pub mod report;
+pub mod shard;
 pub mod snapshot;
 pub mod stop;
 mod suggest;
@@ -46,9 +48,9 @@ use crate::actual::{Actual, ActualRoom, AskedFor};
 use crate::cli::{Cli, Color, Command, Format, ImportArgs, SyncArgs};
 use crate::commands::{by_hand, lists, shell};
 use crate::config::{Config, RenamedRooms};
-use crate::desired::Desired;
+use crate::desired::{Desired, DesiredError};
 use crate::idp::IdpError;
-use crate::matrix::{Reader, Session};
+use crate::matrix::{Adding, Reader, Session};
 use crate::naming::GroupName;
 use crate::plan::{Change, Digest, Limits, OrphanLimits, Orphans, Plan, Policy, Refusal, Removals, RenamedAlias};
 use crate::report::{Report, Status};
@@ -86,6 +88,7 @@ async fn obey<W: Write + RawStream>(cli: &Cli, stop: &Stop, watch: &dyn Watch, o
         Command::Import(args) => return import_from_bot(args, printer),
         Command::Completions(args) => return shell::completions(*args, printer.out).map(|()| Status::Done),
         Command::Man(args) => return shell::man(args, printer.out).map(|()| Status::Done),
+        Command::Check(args) => return commands::check::run(cli, args, watch, printer).await,
         Command::Sync(args) => args.values.as_slice(),
         _ => &[],
     };
@@ -96,6 +99,7 @@ async fn obey<W: Write + RawStream>(cli: &Cli, stop: &Stop, watch: &dyn Watch, o
     if !matches!(cli.command, Command::Idp) {
         // Told before anything is read, and before an error of something else.
         config.matrix.access_token.as_ref().map_err(Clone::clone)?;
+        config.matrix.admin_token.as_ref().map_err(Clone::clone)?;
     }
     match &cli.command {
         Command::Sync(args) => sync(&config, args, stop, watch, printer).await,
@@ -105,8 +109,8 @@ async fn obey<W: Write + RawStream>(cli: &Cli, stop: &Stop, watch: &dyn Watch, o
         Command::ByHand(command) => {
             by_hand::run(&config, &command.request(), command.mode(), stop, watch, printer).await
         }
-        // Done above: these need no configuration.
-        Command::Import(_) | Command::Completions(_) | Command::Man(_) => Ok(Status::Done),
+        // Done above: these read their configuration themselves, or need none.
+        Command::Check(_) | Command::Import(_) | Command::Completions(_) | Command::Man(_) => Ok(Status::Done),
     }
 }
 
@@ -146,7 +150,8 @@ async fn sync<W: Write>(
         }
     };
     let (session, desired, actual) = before_writing(stop, read(config, args, stop, watch)).await??;
-    let (plan, refusals) = decide(config, args, &desired, &actual);
+    let adds = *session.adding() == Adding::Possible;
+    let (plan, refusals) = decide(config, args, &desired, &actual, adds);
 
     printer.plan(&plan, &refusals)?;
     if args.dry_run && !plan.is_empty() {
@@ -166,7 +171,10 @@ async fn sync<W: Write>(
     let status = Status::of(&plan, !refusals.is_empty(), report.as_ref(), args.detailed_exitcode);
     match (&config.report.room, &report) {
         (Some(room), Some(report)) if report.is_news() || status != Status::Done => {
-            let text = plan::text::notice(&plan, &refusals, report);
+            let mut text = plan::text::notice(&plan, &refusals, report);
+            if let Some(shard) = args.shard {
+                text.insert_str(0, &format!("shard {shard}\n\n"));
+            }
             match last_word(stop, tell(&session, room, &text)).await {
                 Ok(()) => Ok(status),
                 Err(why) => {
@@ -186,9 +194,15 @@ async fn read(
     stop: &Stop,
     watch: &dyn Watch,
 ) -> anyhow::Result<(Session, Desired, Actual)> {
-    let (desired, session) = join(read_desired(config), Session::connect_until(&config.matrix, stop.clone())).await;
+    let (desired, session) = join(read_desired(config), Session::connect_to_add(&config.matrix, stop.clone())).await;
     let (mut desired, session) = (desired?, session?);
     desired.restrict(&args.rooms())?;
+    if let Some(shard) = args.shard {
+        desired.keep(shard);
+    }
+    if let Adding::Impossible(why) = session.adding() {
+        desired.warnings.insert(format!("people are invited rather than added: {why}"));
+    }
     let actual = read_actual(&session.reader(), &desired, watch).await?;
     Ok((session, desired, actual))
 }
@@ -223,7 +237,11 @@ async fn tell(session: &Session, alias: &OwnedRoomAliasId, text: &str) -> anyhow
 async fn read_actual(reader: &Reader, desired: &Desired, watch: &dyn Watch) -> anyhow::Result<Actual> {
     let mut actual = reader.read(&plan::asked_for(desired), watch).await?;
     if plan::needs_others(desired, &actual) {
-        let unknown = plan::unread(&actual);
+        let mut unknown = plan::unread(&actual);
+        if let Some(shard) = desired.shard.filter(|_| !plan::seeks_rooms(desired, &actual)) {
+            // Only to find orphaned rooms, each of which is looked at by one shard.
+            unknown.retain(|id| shard.holds(id.as_str()));
+        }
         if !unknown.is_empty() {
             let others = reader.others(unknown, watch).await?;
             actual.others = others.rooms;
@@ -237,7 +255,16 @@ async fn read_actual(reader: &Reader, desired: &Desired, watch: &dyn Watch) -> a
 
 /// Reads all identity providers, and brings together what they say. One of several may fail: nobody is removed then.
 async fn read_desired(config: &Config) -> anyhow::Result<Desired> {
-    let answers = join_all(config.idps.iter().map(|idp| async {
+    let answers = read_idps(config).await;
+    if let Some(error) = all_failed(&answers) {
+        anyhow::bail!(error);
+    }
+    Ok(merge(config, &answers)?)
+}
+
+/// What each identity provider says, in the order of the configuration.
+async fn read_idps(config: &Config) -> Vec<Result<Snapshot, IdpError>> {
+    join_all(config.idps.iter().map(|idp| async {
         // Names that begin like those of rooms and are none are wanted as well, to be warned of.
         let wanted = |name: &str| {
             !matches!(idp.convention.read(name), Ok(GroupName::Other)) || config.names_group(&idp.name, name)
@@ -246,17 +273,16 @@ async fn read_desired(config: &Config) -> anyhow::Result<Desired> {
         info!("{}: {} groups, {} accounts", idp.name, snapshot.groups.len(), snapshot.accounts.len());
         Ok::<_, IdpError>(snapshot)
     }))
-    .await;
-    if let Some(error) = all_failed(&answers) {
-        anyhow::bail!(error);
-    }
-    let (snapshots, errors): (Vec<_>, Vec<_>) = answers
-        .into_iter()
-        .map(|answer| answer.map_or_else(|error| (Snapshot::default(), Some(error)), |it| (it, None)))
-        .unzip();
+    .await
+}
+
+/// Brings together what the identity providers say.
+fn merge(config: &Config, answers: &[Result<Snapshot, IdpError>]) -> Result<Desired, DesiredError> {
+    let nothing = Snapshot::default();
+    let snapshots: Vec<&Snapshot> = answers.iter().map(|answer| answer.as_ref().unwrap_or(&nothing)).collect();
     let mut desired = Desired::build(config, &snapshots)?;
-    for (idp, error) in config.idps.iter().zip(errors) {
-        if let Some(error) = error {
+    for (idp, answer) in config.idps.iter().zip(answers) {
+        if let Err(error) = answer {
             desired.lose(&idp.name, &error.to_string());
         }
     }
@@ -280,9 +306,15 @@ fn not_reviewed(reviewed: &Digest, now: &Digest) -> String {
 }
 
 /// The plan, and why the guard refused its removals, if it did.
-fn decide(config: &Config, args: &SyncArgs, desired: &Desired, actual: &Actual) -> (Plan, Vec<Refusal>) {
-    let limits = Limits {
-        max_kicks: config.policy.max_kicks,
+fn decide(config: &Config, args: &SyncArgs, desired: &Desired, actual: &Actual, adds: bool) -> (Plan, Vec<Refusal>) {
+    let policy = Policy { adds, ..policy(config, args) };
+    plan::decide(desired, actual, &policy, &limits(config, args), config.policy.when_refused)
+}
+
+fn limits(config: &Config, args: &SyncArgs) -> Limits {
+    Limits {
+        // The other shards' removals are not known here, so what all may remove is divided.
+        max_kicks: args.shard.map_or(config.policy.max_kicks, |shard| shard.share(config.policy.max_kicks)),
         max_percent: config.policy.max_kicks_percent.into(),
         percent_from: config.policy.max_kicks_percent_from,
         keep_last_moderator: config.policy.keep_last_moderator,
@@ -292,8 +324,7 @@ fn decide(config: &Config, args: &SyncArgs, desired: &Desired, actual: &Actual) 
             percent_from: config.policy.max_orphans_percent_from,
             allowed: args.allow_orphans,
         },
-    };
-    plan::decide(desired, actual, &policy(config, args), &limits, config.policy.when_refused)
+    }
 }
 
 fn policy(config: &Config, args: &SyncArgs) -> Policy {
@@ -305,6 +336,7 @@ fn policy(config: &Config, args: &SyncArgs) -> Policy {
             RenamedRooms::DropAlias => RenamedAlias::Drop,
         },
         adopt: config.policy.adopt,
+        adds: false,
         now: SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, milliseconds),
         reinvite_after: milliseconds(config.policy.reinvite_after),
         orphans: match config.policy.orphans {

@@ -21,7 +21,7 @@ pub use idp::{
     Credential, EntraIdp, FileIdp, ForeignMembers, Guests, Idp, IdpKind, LdapIdp, Lockout, ReadPeople, Schema, Srv,
 };
 pub(crate) use idp::{is_attribute_name, is_search_filter};
-pub use matrix::Matrix;
+pub use matrix::{AddMembers, JoinFallback, Matrix};
 pub use policy::{Orphans, OwnersOutside, Policy, RenamedRooms, WhenRefused};
 pub use report::Report;
 pub use room::{HistoryVisibility, RoomSettings};

@@ -18,7 +18,7 @@ impl Writer {
     pub async fn step(&self, alias: &RoomAliasId, room: &RoomId, step: &Step) -> Result<Done, WriteError> {
         let place = Place { alias: alias.to_owned(), id: room.to_owned() };
         match step {
-            Step::Invite(user) => self.invite(&place, user).await,
+            Step::Invite(user) => self.invite(&place, user, None).await,
             Step::TakeMark => {
                 self.put(&place, STAMP_TYPE, self.wire.me.as_str(), json!({}), "taking the mark from").await
             }

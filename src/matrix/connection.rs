@@ -2,12 +2,14 @@
 
 use std::borrow::Cow;
 
+use matrix_sdk::ruma::DeviceId;
 use matrix_sdk::ruma::api::auth_scheme::{AuthScheme, SendAccessToken};
 use matrix_sdk::ruma::api::client::account::whoami;
 use matrix_sdk::ruma::api::client::discovery::get_supported_versions;
-use matrix_sdk::ruma::api::error::FromHttpResponseError;
+use matrix_sdk::ruma::api::client::uiaa::UiaaResponse;
+use matrix_sdk::ruma::api::error::{Error, FromHttpResponseError};
 use matrix_sdk::ruma::api::path_builder::PathBuilder;
-use matrix_sdk::ruma::api::{IncomingResponse as _, OutgoingRequest, SupportedVersions};
+use matrix_sdk::ruma::api::{EndpointError as _, IncomingResponse as _, OutgoingRequest, SupportedVersions};
 use matrix_sdk::ruma::exports::http;
 use matrix_sdk::{Client, HttpError};
 use serde_json::{Map, Value};
@@ -54,6 +56,16 @@ pub(super) struct Connection {
 impl Connection {
     pub(super) fn new(session: Client, http: reqwest::Client, versions: SupportedVersions) -> Self {
         Self { session, http, versions }
+    }
+
+    /// The versions of Matrix that the homeserver speaks.
+    pub(super) fn versions(&self) -> &SupportedVersions {
+        &self.versions
+    }
+
+    /// The device that the access token belongs to.
+    pub(super) fn device(&self) -> Option<&DeviceId> {
+        self.session.device_id()
     }
 
     /// Sends a request.
@@ -109,6 +121,17 @@ pub(super) async fn versions(
     let answer = execute(http, request, LONGEST).await?;
     let answer = get_supported_versions::Response::try_from_http_response(answer).map_err(HttpError::from)?;
     Ok(answer.as_supported_versions())
+}
+
+/// Sends a request that is not of the specification. The answer is JSON, or the error that it tells.
+pub(super) async fn json(http: &reqwest::Client, request: reqwest::RequestBuilder) -> Result<Value, SendError> {
+    let answer = execute(http, request.build()?, LONGEST).await?;
+    if answer.status().is_success() {
+        return Ok(serde_json::from_slice(answer.body())
+            .map_err(|error| HttpError::from(FromHttpResponseError::<UiaaResponse>::Deserialization(error.into())))?);
+    }
+    let error = UiaaResponse::MatrixError(Error::from_http_response(answer));
+    Err(HttpError::from(FromHttpResponseError::Server(error)).into())
 }
 
 async fn execute(

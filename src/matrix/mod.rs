@@ -2,8 +2,11 @@
 //!
 //! There is no `/sync` and no store: each request answers for itself.
 
+mod about;
+mod admin;
 mod answer;
 mod arrange;
+mod bring;
 mod by_hand;
 mod connection;
 mod error;
@@ -25,13 +28,16 @@ use matrix_sdk::ruma::api::client::account::whoami;
 use matrix_sdk::ruma::{OwnedDeviceId, UserId};
 use matrix_sdk::{Client, SessionMeta, SessionTokens};
 
-use crate::config;
+use crate::config::{self, AddMembers, JoinFallback};
 use crate::stop::Stop;
 
+pub use about::{About, Administration};
+pub use admin::RateOverride;
 pub use error::Failure;
 pub use read::{Others, Reader};
 pub use write::{Done, WriteError, Writer};
 
+use admin::Admin;
 use connection::Connection;
 use pace::Pace;
 use wire::{Asked, Wire};
@@ -51,6 +57,19 @@ pub enum SessionError {
 #[derive(Debug, Clone)]
 pub struct Session {
     wire: Arc<Wire>,
+    http: reqwest::Client,
+    adding: Adding,
+}
+
+/// Whether people are added to rooms, without an invitation to accept.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Adding {
+    /// The configuration wants invitations.
+    Unwanted,
+    /// They are.
+    Possible,
+    /// The configuration wants it, the homeserver does not let it, and people are invited instead; the reason.
+    Impossible(String),
 }
 
 impl Session {
@@ -67,6 +86,19 @@ impl Session {
     /// # Errors
     /// As [`Session::connect`].
     pub async fn connect_until(config: &config::Matrix, stop: Stop) -> Result<Self, SessionError> {
+        Self::open(config, AddMembers::Invite, stop).await
+    }
+
+    /// The same for a run in which people may be added to rooms: if the configuration wants that, two more requests try
+    /// the admin token out.
+    ///
+    /// # Errors
+    /// As [`Session::connect`]; and when people cannot be added, and nothing else will do.
+    pub async fn connect_to_add(config: &config::Matrix, stop: Stop) -> Result<Self, SessionError> {
+        Self::open(config, config.add_members, stop).await
+    }
+
+    async fn open(config: &config::Matrix, add: AddMembers, stop: Stop) -> Result<Self, SessionError> {
         let server = config.homeserver.as_str().trim_end_matches('/').to_owned();
         let http = http::client(config).map_err(SessionError::Setup)?;
         let pace = Pace::new(config.rate_limit_patience, config.concurrency, stop);
@@ -94,15 +126,27 @@ impl Session {
         client.restore_session(session(&account, token)).await.map_err(|error| setup(&error))?;
 
         let me = account.user_id;
-        let client = Connection::new(client, http, versions);
-        let wire = Wire { client, me, concurrency: config.concurrency, server, pace };
-        Ok(Self { wire: Arc::new(wire) })
+        let adding = adding(config, add, http.clone(), &pace, &me).await?;
+        let (adding, admin) = match adding {
+            Ok(Some(admin)) => (Adding::Possible, Some(admin)),
+            Ok(None) => (Adding::Unwanted, None),
+            Err(why) => (Adding::Impossible(why), None),
+        };
+        let client = Connection::new(client, http.clone(), versions);
+        let wire = Wire { client, me, concurrency: config.concurrency, server, pace, admin };
+        Ok(Self { wire: Arc::new(wire), http, adding })
     }
 
     /// The account that the access token belongs to.
     #[must_use]
     pub fn me(&self) -> &UserId {
         &self.wire.me
+    }
+
+    /// Whether people are added to rooms.
+    #[must_use]
+    pub fn adding(&self) -> &Adding {
+        &self.adding
     }
 
     /// Somebody who reads rooms.
@@ -115,6 +159,34 @@ impl Session {
     #[must_use]
     pub fn writer(&self) -> Writer {
         Writer::new(Arc::clone(&self.wire))
+    }
+}
+
+/// The admin API, if people are to be added by it, once it is known to work; or why they are invited instead.
+async fn adding(
+    config: &config::Matrix,
+    add: AddMembers,
+    http: reqwest::Client,
+    pace: &Pace,
+    me: &UserId,
+) -> Result<Result<Option<Admin>, String>, SessionError> {
+    let token = config.admin_token.as_ref().map_err(|error| SessionError::Setup(error.to_string()))?;
+    let (AddMembers::Join, Some(token)) = (add, token) else { return Ok(Ok(None)) };
+    let admin = Admin::new(http, config.homeserver.clone(), token.clone(), config.join_fallback);
+    let why = match admin.whoami(pace).await {
+        // Synapse sends an invitation in the name of whose token it is, who must be in the room.
+        Ok(owner) if owner != *me => format!(
+            "the admin token is that of {owner}, and only the account that manages the rooms can add people: give one of {me}"
+        ),
+        Ok(_) => match admin.try_out(pace, me).await {
+            Ok(()) => return Ok(Ok(Some(admin))),
+            Err(failure) => failure.to_string(),
+        },
+        Err(failure) => failure.to_string(),
+    };
+    match config.join_fallback {
+        JoinFallback::Invite => Ok(Err(why)),
+        JoinFallback::Fail => Err(SessionError::Setup(format!("people cannot be added to rooms: {why}"))),
     }
 }
 

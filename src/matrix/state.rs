@@ -8,7 +8,7 @@ use matrix_sdk::ruma::{OwnedRoomAliasId, OwnedRoomId, OwnedUserId, RoomAliasId, 
 use serde_json::value::RawValue;
 use serde_json::{Map, Value};
 
-use crate::actual::{JoinedRoom, Member, Membership, STAMP_TYPE, Stamp};
+use crate::actual::{JoinedRoom, Member, Membership, STAMP_TYPE, STANDING_INVITATION, Stamp};
 use crate::power::PowerLevels;
 
 type Object = Map<String, Value>;
@@ -65,6 +65,7 @@ pub(crate) fn joined_room(id: OwnedRoomId, me: &UserId, events: &[Value]) -> Res
         replaced_by,
         orphaned_since: mark.and_then(orphaned_since),
         stamp: mark.and_then(|event| stamp(event.content)),
+        standing_invitations: state.standing_invitations(),
         released: mark.is_some_and(|event| event.content.is_empty()),
         members,
     })
@@ -161,6 +162,17 @@ impl<'a> State<'a> {
                 .is_some_and(|via| !via.is_empty())
         };
         keys.filter(has_via).filter_map(|key| RoomId::parse(key).ok()).collect()
+    }
+
+    fn standing_invitations(&self) -> BTreeSet<OwnedUserId> {
+        let says = |event: &&'a Object, key, value| {
+            event.get("content").and_then(|content| content.get(key)).and_then(Value::as_str) == Some(value)
+        };
+        let members = self.events.iter().filter(|((kind, _), _)| *kind == "m.room.member");
+        members
+            .filter(|(_, event)| says(event, "membership", "invite") && says(event, "reason", STANDING_INVITATION))
+            .filter_map(|((_, user), _)| UserId::parse(*user).ok())
+            .collect()
     }
 
     fn members(&self) -> BTreeMap<OwnedUserId, Member> {
@@ -297,6 +309,20 @@ mod tests {
             assert_eq!(since(orphaned.clone(), time), None);
         }
         assert_eq!(since(json!({ "groups": [] }), json!(7)), None);
+    }
+
+    #[test]
+    fn an_invitation_stays_one_if_its_reason_says_so() {
+        let member = |user: &str, membership: &str, reason: &str| {
+            event("m.room.member", user, json!({ "membership": membership, "reason": reason }))
+        };
+        let room = read(&[
+            member("@a:x", "invite", STANDING_INVITATION),
+            member("@b:x", "invite", "welcome"),
+            member("@c:x", "leave", STANDING_INVITATION),
+            event("m.room.member", "@d:x", json!({ "membership": "invite", "reason": 7 })),
+        ]);
+        assert_eq!(room.standing_invitations, [user_id!("@a:x").to_owned()].into());
     }
 
     #[test]

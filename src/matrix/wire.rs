@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use matrix_sdk::ruma::OwnedUserId;
 
+use super::admin::Admin;
 use super::connection::{Connection, SendError};
 use super::error::Failure;
 use super::limiter::Lane;
@@ -57,6 +58,8 @@ pub(crate) struct Wire {
     pub(super) concurrency: usize,
     pub(super) server: String,
     pub(super) pace: Pace,
+    /// The admin API, if people are added by it.
+    pub(super) admin: Option<Admin>,
 }
 
 impl Wire {

@@ -117,7 +117,7 @@ impl Writer {
             Change::SpaceParent(link) => self.space_parent(&place(room)?, link).await,
             Change::SpaceChild(link) => self.space_child(&place(room)?, link).await,
             Change::Kick(kick) => self.kick(&place(room)?, &kick.user, KICK_REASON).await,
-            Change::Invite(invite) => self.invite(&place(room)?, &invite.user).await,
+            Change::Invite(invite) => self.bring(&place(room)?, invite).await,
         }
     }
 
@@ -202,10 +202,11 @@ impl Writer {
         Ok(answer.0.event_id.to_string())
     }
 
-    pub(super) async fn invite(&self, place: &Place, user: &UserId) -> Result<Done, WriteError> {
+    pub(super) async fn invite(&self, place: &Place, user: &UserId, reason: Option<&str>) -> Result<Done, WriteError> {
         let asked = Asked::repeatable(Lane::Send, format!("inviting {user} to {place}")).about(user.to_owned());
-        let recipient = invite_user::v3::InviteUserId::new(user.to_owned()).into();
-        let request = Precise(invite_user::v3::Request::new(place.id.clone(), recipient));
+        let mut recipient = invite_user::v3::InviteUserId::new(user.to_owned());
+        recipient.reason = reason.map(ToOwned::to_owned);
+        let request = Precise(invite_user::v3::Request::new(place.id.clone(), recipient.into()));
         let Err(failure) = self.wire.ask(&asked, |client| client.send(request.clone())).await else {
             return Ok(Done::Applied);
         };
@@ -215,9 +216,7 @@ impl Writer {
         }
         match self.reader.membership(&place.id, user).await {
             Ok(Some(Membership::Join | Membership::Invite)) => Ok(Done::Already),
-            Ok(Some(Membership::Ban)) => {
-                Err(WriteError::Failed(format!("{}: not possible, since they are banned there", asked.text)))
-            }
+            Ok(Some(Membership::Ban)) => Err(banned(&asked.text)),
             // That this was answered shows that the account itself is in order.
             Ok(_) => Err(match blocked {
                 Some(why) => WriteError::Blocked(format!("{failure}; {why}")),
@@ -273,8 +272,13 @@ impl Writer {
     }
 }
 
+/// Why somebody cannot come.
+pub(super) fn banned(asked: &str) -> WriteError {
+    WriteError::Failed(format!("{asked}: not possible, since they are banned there"))
+}
+
 /// A change of which nobody knows whether it was made.
-fn unknown(failure: &Failure, error: &Failure) -> WriteError {
+pub(super) fn unknown(failure: &Failure, error: &Failure) -> WriteError {
     if error.ends_the_run() {
         return WriteError::Stop(error.to_string());
     }

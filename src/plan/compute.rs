@@ -11,7 +11,7 @@ use super::orphans::{Orphans, orphans};
 use super::spaces::is_tolerated;
 use super::{
     AliasChange, AliasReason, Change, Headcount, HeldChange, HoldReason, Invite, Kick, LevelChange, PermissionChange,
-    Plan, PowerLevelsChange, PowerNeed, Problem, Reason, RoomPlan, Withheld, level_patch,
+    Plan, PowerLevelsChange, PowerNeed, Problem, Reason, RoomPlan, Way, Withheld, level_patch,
 };
 use crate::actual::{Actual, JoinedRoom, Membership, STAMP_TYPE, Stamp};
 use crate::desired::{Desired, DesiredMember, DesiredRoom};
@@ -29,6 +29,8 @@ pub struct Policy {
     pub renamed: RenamedAlias,
     /// Whether rooms that bear no mark are taken into care.
     pub adopt: bool,
+    /// Whether people of the own homeserver are added to rooms without an invitation to accept.
+    pub adds: bool,
     /// The time of the run, in milliseconds since 1970.
     pub now: u64,
     /// How long somebody who left is left alone, in milliseconds.
@@ -63,15 +65,20 @@ pub enum RenamedAlias {
 #[must_use]
 pub fn compute(desired: &Desired, actual: &Actual, policy: &Policy) -> Plan {
     let rooms: Vec<RoomPlan> = desired
-        .rooms
-        .iter()
+        .own()
         .filter_map(|(alias, wanted)| {
             actual.rooms.get(alias)?;
             Some(RoomPlanner::new(alias, wanted, desired, actual, policy).plan())
         })
         .collect();
     let orphans = orphans(desired, actual, policy, &rooms);
-    Plan { rooms, orphans, warnings: desired.warnings.clone(), problems: desired.unread.values().cloned().collect() }
+    Plan {
+        rooms,
+        orphans,
+        elsewhere: desired.elsewhere.len(),
+        warnings: desired.warnings.clone(),
+        problems: desired.unread.values().cloned().collect(),
+    }
 }
 
 pub(super) struct RoomPlanner<'a> {
@@ -386,21 +393,40 @@ impl<'a> RoomPlanner<'a> {
             if self.is_exempt(user) {
                 continue;
             }
+            let Some(way) = self.way(Some(room), user) else { continue };
             match room.membership(user) {
-                Membership::Join | Membership::Invite => continue,
+                Membership::Join => continue,
                 Membership::Ban => {
                     self.plan.warnings.insert(format!("{user} is banned from the room, so is not invited"));
                     continue;
                 }
-                Membership::Leave | Membership::Knock => {}
+                Membership::Invite | Membership::Leave | Membership::Knock => {}
             }
-            let invite = invite(user, member, users_default);
+            let invite = invite(user, member, users_default, way);
             if let Some(until) = self.left_alone_until(room, user) {
                 let why = HoldReason::LeftRecently { until };
                 self.plan.withheld.push(Withheld { change: HeldChange::Invite(invite), why });
             } else if self.may(room, PowerNeed::Invite, room.power.to_invite()) {
                 self.plan.changes.push(Change::Invite(invite));
             }
+        }
+    }
+
+    /// How somebody who is wanted comes into the room, if there is anything to do about it.
+    ///
+    /// Who left, declined or was removed by somebody else than `inviter` is asked again, and never brought back. Neither
+    /// is an invitation turned into an addition that `inviter` sent for that reason, or instead of one.
+    pub(super) fn way(&self, room: Option<&JoinedRoom>, user: &UserId) -> Option<Way> {
+        let adds = self.policy.adds && user.server_name() == self.me.server_name();
+        let member = room.and_then(|room| room.members.get(user));
+        match member.map(|member| (member.membership, member.sender == self.me)) {
+            Some((Membership::Join, _)) => None,
+            Some((Membership::Invite, is_mine)) => {
+                let stays = !adds || !is_mine || room.is_some_and(|room| room.standing_invitations.contains(user));
+                (!stays).then_some(Way::Add)
+            }
+            Some((Membership::Leave, false)) => Some(Way::InviteAgain),
+            _ => Some(if adds { Way::Add } else { Way::Invite }),
         }
     }
 
@@ -416,10 +442,11 @@ impl<'a> RoomPlanner<'a> {
     }
 }
 
-pub(super) fn invite(user: &UserId, member: &DesiredMember, users_default: i64) -> Invite {
+pub(super) fn invite(user: &UserId, member: &DesiredMember, users_default: i64, way: Way) -> Invite {
     Invite {
         user: user.to_owned(),
         level: member.level.unwrap_or(users_default),
         reason: Reason::Wanted(member.via.clone()),
+        way,
     }
 }

@@ -32,8 +32,11 @@ impl RoomPlanner<'_> {
         self.spaces(None);
         let users_default = settings.permissions.get(&PermissionKey::Top("users_default".into())).copied().unwrap_or(0);
         let newcomers = self.wanted.members.iter().filter(|(user, _)| !self.is_exempt(user));
-        let invites: Vec<Change> =
-            newcomers.map(|(user, member)| Change::Invite(invite(user, member, users_default))).collect();
+        let invites: Vec<Change> = newcomers
+            .filter_map(|(user, member)| {
+                Some(Change::Invite(invite(user, member, users_default, self.way(None, user)?)))
+            })
+            .collect();
         self.plan.changes.extend(invites);
     }
 

@@ -33,21 +33,26 @@ pub(super) struct FoundRoom<'a> {
 /// tell the orphaned ones.
 #[must_use]
 pub fn needs_others(desired: &Desired, actual: &Actual) -> bool {
-    !desired.is_restricted
-        || desired.rooms.keys().filter_map(|alias| actual.rooms.get(alias)).any(|room| match room {
-            ActualRoom::Missing | ActualRoom::Invited(_) => true,
-            ActualRoom::Joined(room) => room.stamp.is_none() || room.replaced_by.is_some(),
-            ActualRoom::Outside(_) | ActualRoom::Unreadable(_) => false,
-        })
+    !desired.is_restricted || seeks_rooms(desired, actual)
+}
+
+/// Whether rooms that no alias leads to have to be read to find the room of an alias: any of them may be it.
+#[must_use]
+pub fn seeks_rooms(desired: &Desired, actual: &Actual) -> bool {
+    desired.own().filter_map(|(alias, _)| actual.rooms.get(alias)).any(|room| match room {
+        ActualRoom::Missing | ActualRoom::Invited(_) => true,
+        ActualRoom::Joined(room) => room.stamp.is_none() || room.replaced_by.is_some(),
+        ActualRoom::Outside(_) | ActualRoom::Unreadable(_) => false,
+    })
 }
 
 /// What a plan for these rooms needs to know of the homeserver: the rooms, and the spaces that they are to be in.
 #[must_use]
 pub fn asked_for(desired: &Desired) -> AskedFor {
-    let parents = desired.rooms.values().filter_map(|room| room.described.parent.clone());
-    let listed = desired.rooms.iter().filter(|(_, room)| room.described.in_directory.is_some());
+    let parents = desired.own().filter_map(|(_, room)| room.described.parent.clone());
+    let listed = desired.own().filter(|(_, room)| room.described.in_directory.is_some());
     AskedFor {
-        aliases: desired.rooms.keys().cloned().chain(parents).collect(),
+        aliases: desired.own().map(|(alias, _)| alias.clone()).chain(parents).collect(),
         in_directory: listed.map(|(alias, _)| alias.clone()).collect(),
     }
 }

@@ -12,7 +12,7 @@ use serde_json::Value;
 use super::estimate::rate_limited;
 use super::text::Count;
 use super::{
-    Change, HeldChange, Invite, Kick, LevelChange, Plan, Problem, Reason, Refusal, RoomPlan, Withheld, allowance,
+    Change, HeldChange, Invite, Kick, LevelChange, Plan, Problem, Reason, Refusal, RoomPlan, Way, Withheld, allowance,
 };
 use crate::actual::StampedGroup;
 use crate::desired::Via;
@@ -55,6 +55,8 @@ struct Summary {
     creations: usize,
     /// People to be invited.
     invites: usize,
+    /// People to be added without an invitation to accept.
+    additions: usize,
     /// People to be kicked, invitations to be withdrawn among them.
     kicks: usize,
     /// Everything else that is to be changed.
@@ -175,6 +177,8 @@ enum Action {
     Kick(Removal),
     /// Invite somebody.
     Invite(Invitation),
+    /// Add somebody, without an invitation to accept.
+    Add(Invitation),
 }
 
 #[derive(Debug, Serialize, JsonSchema)]
@@ -317,6 +321,7 @@ impl Document {
                 rooms: plan.rooms.len(),
                 creations: count.creations,
                 invites: count.invites,
+                additions: count.additions,
                 kicks: count.kicks,
                 other_changes: count.others,
                 rate_limited_seconds: rate_limited(plan).as_secs(),
@@ -405,6 +410,7 @@ impl From<&Change> for Action {
             Change::SpaceParent(link) => Self::SpaceParent { space: link.space.to_string() },
             Change::SpaceChild(link) => Self::SpaceChild { space: link.space.to_string() },
             Change::Kick(kick) => Self::Kick(kick.into()),
+            Change::Invite(invite) if invite.way == Way::Add => Self::Add(invite.into()),
             Change::Invite(invite) => Self::Invite(invite.into()),
         }
     }

@@ -31,7 +31,7 @@ use crate::power::{PermissionKey, Power};
 pub use compute::{Policy, Removals, RenamedAlias, compute};
 pub use digest::{Digest, NoDigest};
 pub use estimate::rate_limited;
-pub use find::{asked_for, needs_others, report_room, unread};
+pub use find::{asked_for, needs_others, report_room, seeks_rooms, unread};
 pub use guard::{Limits, allowance, decide, guard};
 pub use orphans::{Doubt, Orphan, OrphanLimits, Orphans, doubtful_share, guard_orphans};
 pub use refusal::{OwnLoss, Refusal};
@@ -44,6 +44,8 @@ pub struct Plan {
     pub rooms: Vec<RoomPlan>,
     /// The rooms that bear the mark, and that nobody names any more; only in a run for all rooms.
     pub orphans: Vec<Orphan>,
+    /// How many rooms the identity providers name that are left to other shards.
+    pub elsewhere: usize,
     /// What a person should know that concerns no single room.
     pub warnings: BTreeSet<String>,
     /// What went wrong that concerns no single room: identity providers that could not be read.
@@ -135,7 +137,7 @@ pub enum Change {
     SpaceChild(SpaceLink),
     /// Remove somebody, or withdraw their invitation.
     Kick(Kick),
-    /// Invite somebody.
+    /// Invite somebody, or add them.
     Invite(Invite),
 }
 
@@ -263,7 +265,7 @@ pub struct Kick {
     pub reason: Reason,
 }
 
-/// A person to be invited.
+/// A person to be invited, or added.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Invite {
     /// The person.
@@ -272,6 +274,19 @@ pub struct Invite {
     pub level: i64,
     /// Why.
     pub reason: Reason,
+    /// How.
+    pub way: Way,
+}
+
+/// How somebody comes into a room.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+pub enum Way {
+    /// By an invitation, which they accept.
+    Invite,
+    /// By an invitation that is never turned into an addition: they had left.
+    InviteAgain,
+    /// At once, by an administrator's word. What has to be an invitation after all stays one.
+    Add,
 }
 
 /// Why a change is made.

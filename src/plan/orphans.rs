@@ -145,6 +145,8 @@ pub(super) fn orphans(desired: &Desired, actual: &Actual, policy: &Policy, rooms
         .others
         .values()
         .filter(|room| !named.contains(&room.id) && room.replaced_by.is_none())
+        // By its ID, since its alias may be anything, and one shard alone is to look after it.
+        .filter(|room| desired.shard.is_none_or(|shard| shard.holds(room.id.as_str())))
         .filter_map(|room| orphan(room, room.stamp.as_ref()?, desired, actual, policy))
         .collect();
     orphans.sort_by(|a, b| (&a.plan.alias, &a.plan.room_id).cmp(&(&b.plan.alias, &b.plan.room_id)));
@@ -250,7 +252,7 @@ pub fn guard_orphans(plan: &Plan, limits: &OrphanLimits) -> Option<Refusal> {
     let of = named + orphans;
     let share_is_too_large =
         of >= limits.percent_from && rooms.saturating_mul(100) > of.saturating_mul(limits.max_percent);
-    let is_too_much = rooms > 0 && (share_is_too_large || named == 0);
+    let is_too_much = rooms > 0 && (share_is_too_large || named + plan.elsewhere as u64 == 0);
     let is_allowed = limits.allowed.is_some_and(|allowed| rooms <= allowed);
     (is_too_much && !is_allowed).then_some(Refusal::Orphaned { rooms, of, limit: limits.max_percent })
 }

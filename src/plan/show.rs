@@ -3,7 +3,9 @@
 use std::fmt;
 use std::time::{Duration, UNIX_EPOCH};
 
-use super::{Change, HeldChange, HoldReason, Invite, Kick, LevelChange, PermissionChange, PowerNeed, Problem, Reason};
+use super::{
+    Change, HeldChange, HoldReason, Invite, Kick, LevelChange, PermissionChange, PowerNeed, Problem, Reason, Way,
+};
 use crate::power::MODERATOR;
 use crate::printable::harmless;
 
@@ -66,7 +68,8 @@ impl fmt::Display for Kick {
 
 impl fmt::Display for Invite {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "invite {}", self.user)?;
+        let verb = if self.way == Way::Add { "add" } else { "invite" };
+        write!(f, "{verb} {}", self.user)?;
         if self.level == 0 { Ok(()) } else { write!(f, " as {}", level(self.level)) }
     }
 }

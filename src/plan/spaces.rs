@@ -16,6 +16,13 @@ impl RoomPlanner<'_> {
         let Some(parent) = &described.parent else { return };
         let space = match self.actual.rooms.get(parent) {
             Some(ActualRoom::Joined(space)) if space.is_space => Some(space.as_ref()),
+            Some(ActualRoom::Missing) if self.is_to_be_created(parent) && self.desired.elsewhere.contains(parent) => {
+                let why = format!(
+                    "the space {parent} does not exist yet: another shard creates it, and the next run puts the room into it"
+                );
+                self.plan.warnings.insert(why);
+                return;
+            }
             // To be created before the rooms that are in it.
             Some(ActualRoom::Missing) if self.is_to_be_created(parent) => None,
             _ => return self.problem(Problem::NoSpace(parent.clone())),

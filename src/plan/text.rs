@@ -7,7 +7,8 @@ use anstyle::{AnsiColor, Style};
 use matrix_sdk::ruma::OwnedRoomAliasId;
 
 use super::{
-    AliasReason, Change, Creation, Digest, HeldChange, HoldReason, Orphan, Plan, Reason, Refusal, RoomPlan, allowance,
+    AliasReason, Change, Creation, Digest, HeldChange, HoldReason, Orphan, Plan, Reason, Refusal, RoomPlan, Way,
+    allowance,
 };
 use super::{estimate, show};
 use crate::printable::harmless;
@@ -278,6 +279,8 @@ pub struct Count {
     pub creations: usize,
     /// People to be invited.
     pub invites: usize,
+    /// People to be added without an invitation to accept.
+    pub additions: usize,
     /// People to be kicked.
     pub kicks: usize,
     /// Everything else that is to be changed.
@@ -306,6 +309,7 @@ impl Count {
             for change in &room.changes {
                 match change {
                     Change::Create(_) => count.creations += 1,
+                    Change::Invite(invite) if invite.way == Way::Add => count.additions += 1,
                     Change::Invite(_) => count.invites += 1,
                     Change::Kick(_) => count.kicks += 1,
                     Change::PowerLevels(change) => count.others += change.users.len() + change.permissions.len(),
@@ -327,6 +331,7 @@ fn summary(plan: &Plan) -> String {
     };
     part(count.creations, "room to create", "rooms to create");
     part(count.invites, "invite", "invites");
+    part(count.additions, "addition", "additions");
     part(count.kicks, "kick", "kicks");
     part(count.others, "other change", "other changes");
     part(count.withheld, "change withheld", "changes withheld");

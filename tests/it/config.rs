@@ -58,7 +58,8 @@ fn each_mistake_names_file_line_column_key_and_what_was_expected() {
             "homeserver = ",
             "hommeserver = ",
             "inviter.toml:2:1: matrix.hommeserver: unknown field `hommeserver`, expected one of `homeserver`, \
-             `access_token`, `access_token_file`, `access_token_env`, `ca_file`, `allow_plaintext`, `concurrency`, \
+             `access_token`, `access_token_file`, `access_token_env`, `admin_token`, `admin_token_file`, `admin_token_env`, \
+             `add_members`, `join_fallback`, `ca_file`, `allow_plaintext`, `concurrency`, \
              `timeout`, `rate_limit_patience`; did you mean `homeserver`?",
         ),
         (

@@ -11,6 +11,7 @@
     reason = "a test that cannot go on panics, and nothing uses a test from outside"
 )]
 
+mod check;
 mod config;
 mod deploy;
 mod entra;
@@ -20,6 +21,7 @@ mod file_idp;
 mod fuzz;
 mod hostile;
 mod import;
+mod join;
 mod ldap;
 mod manual;
 mod matrix;
@@ -27,6 +29,7 @@ mod planner;
 mod readme;
 mod secrets;
 mod servers;
+mod shards;
 mod shell;
 mod supply;
 mod support;

@@ -10,9 +10,9 @@ use std::{
 use inviter::{
     actual::{Actual, ActualRoom, JoinedRoom, Membership, Stamp, StampedGroup},
     apply::apply,
-    config::{HistoryVisibility, Matrix, Secret},
+    config::{AddMembers, HistoryVisibility, JoinFallback, Matrix, Secret},
     matrix::{Done, Failure, Session, SessionError, WriteError, Writer},
-    plan::{Change, Creation, Headcount, Invite, Kick, Plan, Reason, RoomPlan},
+    plan::{Change, Creation, Headcount, Invite, Kick, Plan, Reason, RoomPlan, Way},
     power::Power,
     report::Outcome,
     watch::Unwatched,
@@ -31,6 +31,9 @@ fn config(url: &str, token: &str) -> Matrix {
     Matrix {
         homeserver: url.parse().expect("a URL"),
         access_token: Ok(Secret::new(token.to_owned())),
+        admin_token: Ok(None),
+        add_members: AddMembers::Invite,
+        join_fallback: JoinFallback::Invite,
         ca_file: None,
         concurrency: 16,
         timeout: Duration::from_secs(30),
@@ -75,7 +78,7 @@ fn creation(name: &str) -> Creation {
 }
 
 fn invite(account: &Account) -> Change {
-    Change::Invite(Invite { user: user(account), level: 0, reason: Reason::Wanted(BTreeSet::new()) })
+    Change::Invite(Invite { user: user(account), level: 0, reason: Reason::Wanted(BTreeSet::new()), way: Way::Invite })
 }
 
 fn kick(account: &Account) -> Change {

@@ -3,6 +3,8 @@
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use clap::CommandFactory as _;
+use inviter::cli::Cli;
 use inviter::config::Config;
 
 const MATRIX: &str = "[matrix]\nhomeserver = \"https://a\"\naccess_token = \"a\"\n";
@@ -77,6 +79,21 @@ fn every_block_of_configuration_in_the_readme_is_read() {
         blocks += 1;
     }
     assert!(blocks > 1);
+}
+
+#[test]
+fn every_command_and_option_is_in_the_readme() {
+    let readme = readme();
+    let (_, synopsis) = readme.split_once("## The command line\n").unwrap();
+    let synopsis = synopsis.split("`inviter help").next().unwrap();
+    let program = Cli::command();
+    for command in program.get_subcommands() {
+        assert!(synopsis.contains(command.get_name()), "README.md does not tell of {}", command.get_name());
+        for option in command.get_arguments().filter_map(clap::Arg::get_long) {
+            assert!(synopsis.contains(&format!("--{option}")), "{} --{option}", command.get_name());
+        }
+    }
+    assert!(program.get_subcommands().count() > 5);
 }
 
 #[test]

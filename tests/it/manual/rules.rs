@@ -107,6 +107,7 @@ fn room(facts: &Facts) -> JoinedRoom {
         replaced_by: None,
         stamp: facts.stamped.then(Stamp::default),
         orphaned_since: None,
+        standing_invitations: BTreeSet::new(),
         released: facts.released && !facts.stamped,
     }
 }

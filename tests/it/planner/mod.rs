@@ -7,4 +7,4 @@ mod properties;
 mod renderings;
 mod rooms;
 mod rules;
-mod world;
+pub mod world;

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use inviter::actual::{ActualRoom, Member, Membership};
 use inviter::config::{HistoryVisibility, WhenRefused};
-use inviter::plan::{Change, Limits, Plan, Removals, allowance, guard};
+use inviter::plan::{Change, Limits, Plan, Removals, Way, allowance, guard};
 use inviter::power::{ADMIN, PermissionKey, Power, PowerLevels};
 use matrix_sdk::ruma::{OwnedUserId, RoomId, RoomVersionId, UserId};
 use proptest::prelude::*;
@@ -82,10 +82,11 @@ fn room_facts() -> impl Strategy<Value = RoomFacts> {
 fn world() -> impl Strategy<Value = World> {
     let rooms = prop::collection::vec(room_facts(), ROOMS.len());
     let removals = select(vec![Removals::Made, Removals::Made, Removals::Cautious, Removals::Refused]);
-    (rooms, removals, any::<bool>()).prop_map(|(rooms, removals, adopt)| {
+    (rooms, removals, any::<bool>(), any::<bool>()).prop_map(|(rooms, removals, adopt, adds)| {
         let mut world = World::new();
         world.policy.removals = removals;
         world.policy.adopt = adopt;
+        world.policy.adds = adds;
         world.policy.protected = vec![WildMatch::new("@bot-*:*")];
         for (name, facts) in ROOMS.into_iter().zip(rooms) {
             add(&mut world, name, &facts);
@@ -148,6 +149,7 @@ fn add(world: &mut World, name: &str, facts: &RoomFacts) {
         stamp: facts.stamped.then(|| super::world::stamp(name)),
         orphaned_since: None,
         released: false,
+        standing_invitations: BTreeSet::new(),
     };
     room.members.insert(me(), Member { membership: Membership::Join, sender: me(), since: NOW });
     world.actual.rooms.insert(alias(name), ActualRoom::Joined(Box::new(room)));
@@ -246,6 +248,19 @@ proptest! {
             if let (Change::Invite(_), Some(room)) = (change, there(&world, room)) {
                 prop_assert_ne!(room.membership(user), Membership::Ban);
             }
+        }
+    }
+
+    #[test]
+    fn nobody_is_added_who_is_of_another_homeserver_or_left_by_other_hands_than_our_own(world in world()) {
+        for (room, user, change) in touched(&world.plan()) {
+            let Change::Invite(invite) = change else { continue };
+            if invite.way != Way::Add {
+                continue;
+            }
+            prop_assert!(world.policy.adds && user.server_name() == me().server_name());
+            let member = there(&world, room).and_then(|room| room.members.get(user).cloned());
+            prop_assert!(member.is_none_or(|member| member.membership == Membership::Knock || member.sender == me()));
         }
     }
 

@@ -7,8 +7,8 @@ use inviter::config::WhenRefused;
 use inviter::desired::{Answered, Desired, DesiredMember, DesiredRoom, Via};
 use inviter::plan::text::Dress;
 use inviter::plan::{
-    Change, Creation, Limits, OrphanLimits, Orphans, Plan, Policy, Refusal, Removals, RenamedAlias, compute, decide,
-    guard, text,
+    Change, Creation, Limits, OrphanLimits, Orphans, Plan, Policy, Refusal, Removals, RenamedAlias, Way, compute,
+    decide, guard, text,
 };
 use inviter::power::{Power, PowerLevels};
 use matrix_sdk::ruma::{OwnedRoomAliasId, OwnedRoomId, OwnedUserId, RoomAliasId, RoomId, RoomVersionId, UserId};
@@ -64,6 +64,7 @@ impl World {
             kick: false,
             renamed: RenamedAlias::Keep,
             adopt: false,
+            adds: false,
             now: NOW,
             reinvite_after: 24 * HOUR,
             protected: Vec::new(),
@@ -337,7 +338,13 @@ impl World {
             Change::Topic { to, .. } => room.topic = Some(to.clone()),
             Change::Directory { listed } => room.in_directory = Some(*listed),
             Change::Kick(kick) => set(&kick.user, Membership::Leave),
-            Change::Invite(invite) => set(&invite.user, Membership::Invite),
+            Change::Invite(invite) if invite.way == Way::Add => set(&invite.user, Membership::Join),
+            Change::Invite(invite) => {
+                set(&invite.user, Membership::Invite);
+                if invite.way == Way::InviteAgain {
+                    room.standing_invitations.insert(invite.user.clone());
+                }
+            }
         }
     }
 }
@@ -391,5 +398,6 @@ fn created(creation: &Creation, me: &OwnedUserId) -> JoinedRoom {
         stamp: Some(creation.stamp.clone()),
         orphaned_since: None,
         released: false,
+        standing_invitations: BTreeSet::new(),
     }
 }

@@ -33,6 +33,12 @@ impl Scene {
         Self { synapse, recorder, me, prefix: prefix.to_owned(), server_of_rooms: synapse.server_name() }
     }
 
+    /// The same with an account that is an administrator of the homeserver.
+    pub async fn of_admin(synapse: &'static Synapse, prefix: &str) -> Self {
+        let me = synapse.register_admin(&format!("{prefix}-admin")).await;
+        Self { me, ..Self::on(synapse, prefix).await }
+    }
+
     /// The same with rooms whose aliases are on another homeserver.
     pub fn with_rooms_on(self, other: &'static Synapse) -> Self {
         Self { server_of_rooms: other.server_name(), ..self }
