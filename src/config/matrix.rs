@@ -9,8 +9,8 @@ use url::Url;
 
 use super::document::{ConfigError, Document};
 use super::exposure::unencrypted;
-use super::schema::{HttpUrl, Span};
 use super::policy::{as_written, duration};
+use super::schema::{HttpUrl, Span};
 use super::secret::{Given, Secret};
 
 /// The homeserver and the account on it.

@@ -10,7 +10,11 @@ use super::ldap::RawLdap;
 #[derive(JsonSchema)]
 #[serde(tag = "type", rename_all = "lowercase")]
 #[schemars(rename = "Idp")]
-#[expect(dead_code, clippy::large_enum_variant, reason = "it is never made: reading takes `type` out first, for better errors")]
+#[expect(
+    dead_code,
+    clippy::large_enum_variant,
+    reason = "it is never made: reading takes `type` out first, for better errors"
+)]
 pub(in crate::config) enum AnyIdp {
     /// An LDAP directory.
     Ldap(RawLdap),

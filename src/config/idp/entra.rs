@@ -13,7 +13,7 @@ use super::credential::{self, Credential, RawCredential};
 use super::{Idp, IdpKind};
 use crate::config::document::{ConfigError, Document};
 use crate::config::policy::{as_written, duration};
-use crate::config::schema::{HttpsUrl, Span, ServerNameText};
+use crate::config::schema::{HttpsUrl, ServerNameText, Span};
 use crate::config::secret::Secret;
 use crate::naming::{Convention, InvalidNames};
 
@@ -73,7 +73,9 @@ pub(in crate::config) struct RawEntra {
     invalid_names: InvalidNames,
     /// The tenant's ID, or one of its domains.
     #[serde(deserialize_with = "tenant")]
-    #[schemars(regex(pattern = r"^([0-9A-Fa-f]{8}(-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}|[0-9A-Za-z.-]*\.[0-9A-Za-z.-]*)$"))]
+    #[schemars(regex(
+        pattern = r"^([0-9A-Fa-f]{8}(-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}|[0-9A-Za-z.-]*\.[0-9A-Za-z.-]*)$"
+    ))]
     tenant_id: String,
     /// The ID of the application; with `workload_identity` the pod's own and with `managed_identity` the system-assigned
     /// identity if none is given.
@@ -120,7 +122,9 @@ pub(in crate::config) struct RawEntra {
     owners_groups: BTreeMap<OwnedRoomAliasId, String>,
     /// The property with the username, cut at `@`.
     #[serde(default = "default_username_property", deserialize_with = "property")]
-    #[schemars(regex(pattern = r"^(userPrincipalName|mail|mailNickname|onPremisesSamAccountName|extensionAttribute([1-9]|1[0-5])|extension_[0-9A-Fa-f]{32}_[0-9A-Za-z_]+)$"))]
+    #[schemars(regex(
+        pattern = r"^(userPrincipalName|mail|mailNickname|onPremisesSamAccountName|extensionAttribute([1-9]|1[0-5])|extension_[0-9A-Fa-f]{32}_[0-9A-Za-z_]+)$"
+    ))]
     username_property: String,
     /// What becomes of guests, who have their account in another tenant.
     #[serde(default)]
@@ -282,7 +286,7 @@ fn checked_url(url: &Url) -> Result<Url, String> {
 }
 
 /// IDs of Entra are GUIDs. They become a part of URLs, so nothing else may.
-pub(super) fn is_object_id(id: &str) -> bool {
+pub(crate) fn is_object_id(id: &str) -> bool {
     let lengths = [8, 4, 4, 4, 12];
     let parts: Vec<&str> = id.split('-').collect();
     parts.len() == lengths.len()

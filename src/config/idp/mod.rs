@@ -16,12 +16,13 @@ use toml::de::DeValue;
 use super::document::{ConfigError, Document};
 use crate::naming::{Convention, InvalidNames};
 
+pub(super) use any::AnyIdp;
 pub use credential::Credential;
+pub(crate) use entra::is_object_id;
 pub use entra::{EntraIdp, Guests};
 pub use file::FileIdp;
 pub use ldap::{ForeignMembers, LdapIdp, Lockout, ReadPeople, Schema, Srv};
 pub(crate) use ldap::{is_attribute_name, is_search_filter};
-pub(super) use any::AnyIdp;
 
 /// One identity provider.
 #[derive(Debug, Clone)]
