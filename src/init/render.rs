@@ -133,6 +133,12 @@ impl Page<'_> {
             self.toml.boolean("starttls", true);
         }
         self.suggest("ca_file", "ca.pem");
+        self.toml.comment(match kind {
+            Kind::Openldap => "The server must not cut long lists for the account: `limits dn.exact=\"...\" size=unlimited size.prtotal=unlimited`.",
+            Kind::Ds389 | Kind::Freeipa => "The account needs nsSizeLimit and nsLookThroughLimit of -1, and access to nsAccountLock.",
+            Kind::Lldap => "The account needs the group lldap_strict_readonly.",
+            _ => "Any user without further rights will do as the account.",
+        });
         self.answer("bind_dn", "bind-dn");
         self.secret("bind_password_file", PASSWORD);
         let base = self.answers.get("base").cloned().unwrap_or_default();
@@ -141,12 +147,6 @@ impl Page<'_> {
             Kind::ActiveDirectory => (base.clone(), base),
             _ => (format!("ou=groups,{base}"), format!("ou=people,{base}")),
         };
-        self.toml.comment(match kind {
-            Kind::Openldap => "The server must not cut long lists for that account: `limits dn.exact=\"...\" size=unlimited size.prtotal=unlimited`.",
-            Kind::Ds389 | Kind::Freeipa => "The account needs nsSizeLimit and nsLookThroughLimit of -1, and access to nsAccountLock.",
-            Kind::Lldap => "The account needs the group lldap_strict_readonly.",
-            _ => "Any user without further rights will do.",
-        });
         self.say("group_base");
         self.toml.text("group_base", &groups);
         if kind == Kind::Lldap {

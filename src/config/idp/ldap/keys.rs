@@ -39,7 +39,7 @@ pub(in crate::config) struct RawLdap {
     pub(super) owners_suffix: String,
     /// Where the directory is: `ldaps://host[:port]` or `ldap://host[:port]`, or a list of them, tried in order.
     #[serde(default, deserialize_with = "urls")]
-    #[schemars(schema_with = "LdapUrls::one_or_more")]
+    #[schemars(schema_with = "LdapUrls::one_or_more", skip_serializing_if = "Vec::is_empty")]
     pub(super) url: Vec<Url>,
     /// A domain whose servers the DNS tells, in place of `url`.
     pub(super) srv: Option<String>,
