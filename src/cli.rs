@@ -19,7 +19,7 @@ Exit status:
    0  done, or nothing to do
    1  nothing was changed because of an error
    2  changes are pending (only with --dry-run --detailed-exitcode)
-   3  some changes failed or are left, some rooms cannot be managed, or check found something to put right
+   3  some changes failed or are left, some rooms cannot be managed, or check found a failure
    4  the guard refused to remove or demote people
    5  what is left to do waits for somebody else (only unmanage)
   64  the command line cannot be understood
@@ -367,7 +367,7 @@ fn parse_user(text: &str) -> Result<OwnedUserId, String> {
 }
 
 /// A URL may have a password in it, so that what is wrong with it must not be told by clap, who would quote it.
-#[expect(clippy::unnecessary_wraps, reason = "clap wants a result")]
+#[allow(clippy::unnecessary_wraps, reason = "clap wants a result")]
 fn parse_hidden(text: &str) -> Result<Secret, Infallible> {
     Ok(Secret::new(text.to_owned()))
 }

@@ -117,7 +117,6 @@ pub(super) fn duration<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Dur
 }
 
 /// The other way round, as the README writes durations: `60s`, `15m`, `24h`, `7d`.
-#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde wants it so")]
 pub(super) fn as_written<S: Serializer>(duration: &Duration, serializer: S) -> Result<S::Ok, S::Error> {
     let seconds = duration.as_secs();
     let (count, unit) = [(24 * 3600, "d"), (3600, "h"), (60, "m")]

@@ -134,7 +134,7 @@ texts! {
     /// The name of a homeserver.
     ServerNameText: r"^([0-9A-Za-z.-]+|\[[0-9A-Fa-f:.]+\])(:[0-9]{1,5})?$", "example.com";
     /// A search filter (RFC 4515).
-    Filter: r"^\(.*\)$", "(objectClass=person)";
+    Filter: r"^(\(.*\)|[^()]+=[^()]*)$", "(objectClass=person)";
     /// An attribute description (RFC 4512, section 2.5).
     Attribute: r"^[0-9A-Za-z][0-9A-Za-z.;-]*$", "uid";
 }

@@ -117,7 +117,7 @@ impl Numbers {
         let (doubtful, certain): (Vec<_>, Vec<_>) = plan.orphans.iter().partition(|orphan| !orphan.doubts.is_empty());
         self.many(
             "inviter_orphans",
-            "Rooms that bear the mark and that nobody names any more, as the last run found them; none for a part of the rooms.",
+            "Rooms that bear the mark and that nobody names any more, as the last run found them; it looks for none with --room.",
             &["state"],
             [
                 (vec!["orphaned"], number(certain.len())),

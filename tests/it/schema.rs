@@ -212,7 +212,9 @@ fn schema_and_program_agree_on_what_is_a_configuration() {
         format!("{MATRIX}{LDAP}{ENTRA}").replacen("name = \"a\"", "name = \"b\"", 1),
         format!("{MATRIX}concurrency = 256\ntimeout = \"1m 30s\"\n{FILE}"),
         format!("{MATRIX}{LDAP}").replace("\"ldaps://a\"", "[\"ldaps://a\", \"ldaps://b\"]"),
-        format!("{MATRIX}{LDAP}user_filter = \"(uid=*)\"\nmember_attributes = [\"member\"]\nlockout = \"leave_out\"\n"),
+        format!(
+            "{MATRIX}{LDAP}group_filter = \"cn=a\"\nuser_filter = \"(uid=*)\"\nmember_attributes = [\"member\"]\nlockout = \"leave_out\"\n"
+        ),
         format!("{MATRIX}{FILE}[policy]\nmax_kicks_percent = 0\norphans = \"empty\"\norphan_grace = \"7d\"\n"),
         format!("{MATRIX}{FILE}[room.permissions]\nban = -100\nevents = {{ \"m.room.topic\" = 0 }}\n"),
         format!("{MATRIX}{FILE}{ROOM}type = \"space\"\ngroups = [{{ group = \"a\", level = 100 }}]\n"),
@@ -236,7 +238,7 @@ fn schema_and_program_agree_on_what_is_a_configuration() {
         format!("{MATRIX}{LDAP}").replace("ldaps://a", "https://a"),
         format!("{MATRIX}{LDAP}schema = \"novell\"\n"),
         format!("{MATRIX}{LDAP}page_size = 0\n"),
-        format!("{MATRIX}{LDAP}user_filter = \"uid=*\"\n"),
+        format!("{MATRIX}{LDAP}user_filter = \"(uid=*\"\n"),
         format!("{MATRIX}{LDAP}member_attributes = []\n"),
         format!("{MATRIX}{LDAP}username_attribute = \"a b\"\n"),
         format!("{MATRIX}{ENTRA}").replace("02bd9fd6-", ""),

@@ -10,7 +10,7 @@ use super::ldap::RawLdap;
 #[derive(JsonSchema)]
 #[serde(tag = "type", rename_all = "lowercase")]
 #[schemars(rename = "Idp")]
-#[expect(
+#[allow(
     dead_code,
     clippy::large_enum_variant,
     reason = "it is never made: reading takes `type` out first, for better errors"
