@@ -1,12 +1,15 @@
 //! The command line.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
+use std::convert::Infallible;
 use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
 use matrix_sdk::ruma::{OwnedRoomAliasId, OwnedUserId, RoomAliasId, UserId};
 
+use crate::config::Secret;
+use crate::init::Kind;
 use crate::manual::{Request, Task};
 use crate::plan::Digest;
 use crate::shard::Shard;
@@ -46,6 +49,19 @@ ends it at once.";
 const CHECK: &str = "\
 Each line is ok, warning or failed, and says what to do. The status is 3 when something failed.";
 
+const INIT: &str = "\
+On a terminal it asks for what is not given here. It writes no secret, and never over a file.
+
+Examples:
+  inviter init
+  inviter -c /etc/inviter/inviter.toml init --idp openldap --homeserver https://matrix.example.com \
+          --server-name example.com --url ldaps://ldap.example.com --base dc=example,dc=com";
+
+const SCHEMA: &str = "\
+Example:
+  inviter schema > inviter.schema.json
+With the line `#:schema ./inviter.schema.json` at the top of inviter.toml, editors complete and check its keys.";
+
 const IMPORT: &str = "\
 It knows the maubot plugin for Azure AD and LDAP,
 and the maubot plugin for LDAP room mappings.
@@ -67,6 +83,12 @@ pub struct Cli {
     /// When to use colours
     #[arg(long, global = true, value_enum, default_value_t = Color::Auto)]
     pub color: Color,
+    /// How logs, progress and errors are written on standard error
+    #[arg(long, global = true, value_enum, default_value_t = LogFormat::Text)]
+    pub log_format: LogFormat,
+    /// How often progress is told where standard error is no terminal
+    #[arg(long, global = true, hide = true, default_value = "10s", value_parser = humantime::parse_duration)]
+    pub progress_interval: Duration,
     /// Tell more on standard error; twice for each request
     #[arg(short, long, global = true, action = ArgAction::Count, conflicts_with = "quiet")]
     pub verbose: u8,
@@ -96,6 +118,12 @@ pub enum Command {
     /// One room, one person
     #[command(flatten)]
     ByHand(ByHand),
+    /// Write a configuration to begin with, for a kind of identity provider
+    #[command(after_help = INIT)]
+    Init(InitArgs),
+    /// Print the JSON schema of the configuration, from which editors complete it
+    #[command(after_help = SCHEMA)]
+    Schema,
     /// Make a configuration of that of a chat bot, and print it
     #[command(after_help = IMPORT)]
     Import(ImportArgs),
@@ -205,6 +233,62 @@ pub struct ImportArgs {
     pub values: Vec<String>,
 }
 
+/// The options of `inviter init`.
+#[derive(Debug, Args)]
+pub struct InitArgs {
+    /// The kind of identity provider
+    #[arg(long, value_enum)]
+    pub idp: Option<Kind>,
+    /// Base URL of the homeserver, like https://matrix.example.com
+    #[arg(long, value_name = "URL")]
+    pub homeserver: Option<String>,
+    /// Name of the homeserver, as in user IDs, like example.com
+    #[arg(long, value_name = "NAME")]
+    pub server_name: Option<String>,
+    /// Where the directory is, like ldaps://ldap.example.com
+    #[arg(long, value_name = "URL")]
+    pub url: Option<String>,
+    /// The entry of the directory below which all is, like dc=example,dc=com
+    #[arg(long, value_name = "DN")]
+    pub base: Option<String>,
+    /// Who binds to the directory
+    #[arg(long, value_name = "DN")]
+    pub bind_dn: Option<String>,
+    /// The ID of the tenant of Entra, or one of its domains
+    #[arg(long, value_name = "ID")]
+    pub tenant_id: Option<String>,
+    /// The ID of the application in Entra
+    #[arg(long, value_name = "ID")]
+    pub client_id: Option<String>,
+    /// The object ID of the root group in Entra
+    #[arg(long, value_name = "ID")]
+    pub root_group_id: Option<String>,
+    /// The file with rooms and members
+    #[arg(long, value_name = "FILE")]
+    pub path: Option<String>,
+}
+
+impl InitArgs {
+    /// What is given of the configuration, by the name of the option.
+    #[must_use]
+    pub fn given(&self) -> BTreeMap<&'static str, String> {
+        [
+            ("homeserver", &self.homeserver),
+            ("server-name", &self.server_name),
+            ("url", &self.url),
+            ("base", &self.base),
+            ("bind-dn", &self.bind_dn),
+            ("tenant-id", &self.tenant_id),
+            ("client-id", &self.client_id),
+            ("root-group-id", &self.root_group_id),
+            ("path", &self.path),
+        ]
+        .into_iter()
+        .filter_map(|(option, value)| Some((option, value.clone()?)))
+        .collect()
+    }
+}
+
 /// The options of `inviter completions`.
 #[derive(Debug, Clone, Copy, Args)]
 pub struct CompletionsArgs {
@@ -258,6 +342,12 @@ pub struct SyncArgs {
     /// Wait this long for the other run to end, like 5m
     #[arg(long, value_name = "TIME", value_parser = humantime::parse_duration, requires = "lock_file")]
     pub lock_wait: Option<Duration>,
+    /// Write what the run amounted to into this file, for Prometheus (the textfile collector of `node_exporter`)
+    #[arg(long, value_name = "FILE")]
+    pub metrics_file: Option<PathBuf>,
+    /// Send what the run amounted to to a Pushgateway of Prometheus
+    #[arg(long, value_name = "URL", env = "INVITER_PUSHGATEWAY", hide_env_values = true, value_parser = parse_hidden)]
+    pub pushgateway: Option<Secret>,
 }
 
 impl SyncArgs {
@@ -274,6 +364,21 @@ fn parse_alias(text: &str) -> Result<OwnedRoomAliasId, String> {
 
 fn parse_user(text: &str) -> Result<OwnedUserId, String> {
     UserId::parse(text).map_err(|error| format!("expected a user ID like @alice:example.com: {error}"))
+}
+
+/// A URL may have a password in it, so that what is wrong with it must not be told by clap, who would quote it.
+#[allow(clippy::unnecessary_wraps, reason = "clap wants a result")]
+fn parse_hidden(text: &str) -> Result<Secret, Infallible> {
+    Ok(Secret::new(text.to_owned()))
+}
+
+/// How logs, progress and errors are written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum LogFormat {
+    /// For a person.
+    Text,
+    /// For programs: a JSON object on each line.
+    Json,
 }
 
 /// How the plan and the report are printed.

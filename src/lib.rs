@@ -15,8 +15,10 @@ mod dn;
 mod fuzz;
 pub mod idp;
 pub mod import;
+pub mod init;
 pub mod list;
 mod lock;
+pub mod logs;
 pub mod manual;
 pub mod matrix;
 pub mod metrics;
@@ -34,7 +36,7 @@ mod suggest;
 pub mod watch;
 
 use std::io::Write;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use anstream::ColorChoice;
 use anstream::stream::RawStream;
@@ -46,7 +48,7 @@ use wildmatch::WildMatch;
 
 use crate::actual::{Actual, ActualRoom, AskedFor};
 use crate::cli::{Cli, Color, Command, Format, ImportArgs, SyncArgs};
-use crate::commands::{by_hand, lists, shell};
+use crate::commands::{by_hand, init as begin, lists, metrics as numbers, shell};
 use crate::config::{Config, RenamedRooms};
 use crate::desired::{Desired, DesiredError};
 use crate::idp::IdpError;
@@ -68,28 +70,48 @@ const LAST_WORD: Duration = Duration::from_secs(10);
 /// When nothing was changed because of an error: a bad configuration, an identity provider or a homeserver that did
 /// not answer well. What goes wrong in a single room is in the report.
 pub async fn run<W: Write + RawStream>(cli: &Cli, watch: &dyn Watch, out: &mut W) -> anyhow::Result<Status> {
+    if let Command::Init(args) = &cli.command {
+        // Ctrl-C ends it while it waits for an answer.
+        return begin::run(&cli.config, args, cli.quiet);
+    }
+    let (started, mut seen) = (Instant::now(), numbers::Seen::default());
     let stop = Stop::after(match &cli.command {
         Command::Sync(args) => args.deadline,
         _ => None,
     });
     stop.at_signals().context("signals cannot be received")?;
-    tokio::select! {
-        status = obey(cli, &stop, watch, out) => status,
+    let result = tokio::select! {
+        status = obey(cli, &stop, watch, &mut seen, out) => status,
         () = stop.insisted() => {
             error!("ended at once by a second signal: what was under way may have been done; the next run finds out");
             Ok(Status::Incomplete)
         }
+    };
+    if let Command::Sync(args) = &cli.command {
+        let status = result.as_ref().map_or(Status::Error, |status| *status);
+        numbers::publish(args, &seen, started.elapsed(), status, &stop).await;
     }
+    result
 }
 
-async fn obey<W: Write + RawStream>(cli: &Cli, stop: &Stop, watch: &dyn Watch, out: &mut W) -> anyhow::Result<Status> {
-    let printer = Printer { format: cli.format, dress: plan::text::Dress::new(colored(cli.color, out)), out };
+async fn obey<W: Write + RawStream>(
+    cli: &Cli,
+    stop: &Stop,
+    watch: &dyn Watch,
+    seen: &mut numbers::Seen,
+    out: &mut W,
+) -> anyhow::Result<Status> {
+    let mut printer = Printer { format: cli.format, dress: plan::text::Dress::new(colored(cli.color, out)), out };
     let values = match &cli.command {
         Command::Import(args) => return import_from_bot(args, printer),
         Command::Completions(args) => return shell::completions(*args, printer.out).map(|()| Status::Done),
         Command::Man(args) => return shell::man(args, printer.out).map(|()| Status::Done),
         Command::Check(args) => return commands::check::run(cli, args, watch, printer).await,
-        Command::Sync(args) => args.values.as_slice(),
+        Command::Schema => return printer.json(&config::schema::schema()).map(|()| Status::Done),
+        Command::Sync(args) => {
+            numbers::gateway(args)?;
+            args.values.as_slice()
+        }
         _ => &[],
     };
     let config = Config::load(&cli.config, values)?;
@@ -102,7 +124,7 @@ async fn obey<W: Write + RawStream>(cli: &Cli, stop: &Stop, watch: &dyn Watch, o
         config.matrix.admin_token.as_ref().map_err(Clone::clone)?;
     }
     match &cli.command {
-        Command::Sync(args) => Box::pin(sync(&config, args, stop, watch, printer)).await,
+        Command::Sync(args) => Box::pin(sync(&config, args, stop, watch, seen, printer)).await,
         Command::Idp => before_writing(stop, lists::idp(&config, printer)).await?,
         Command::Joined => before_writing(stop, lists::joined(&config, watch, printer)).await?,
         Command::Managed => Box::pin(before_writing(stop, lists::managed(&config, watch, printer))).await?,
@@ -110,7 +132,12 @@ async fn obey<W: Write + RawStream>(cli: &Cli, stop: &Stop, watch: &dyn Watch, o
             by_hand::run(&config, &command.request(), command.mode(), stop, watch, printer).await
         }
         // Done above: these read their configuration themselves, or need none.
-        Command::Check(_) | Command::Import(_) | Command::Completions(_) | Command::Man(_) => Ok(Status::Done),
+        Command::Check(_)
+        | Command::Import(_)
+        | Command::Init(_)
+        | Command::Schema
+        | Command::Completions(_)
+        | Command::Man(_) => Ok(Status::Done),
     }
 }
 
@@ -136,6 +163,7 @@ async fn sync<W: Write>(
     args: &SyncArgs,
     stop: &Stop,
     watch: &dyn Watch,
+    seen: &mut numbers::Seen,
     mut printer: Printer<'_, W>,
 ) -> anyhow::Result<Status> {
     let _lock = match &args.lock_file {
@@ -152,26 +180,26 @@ async fn sync<W: Write>(
     let (session, desired, actual) = before_writing(stop, read(config, args, stop, watch)).await??;
     let adds = *session.adding() == Adding::Possible;
     let (plan, refusals) = decide(config, args, &desired, &actual, adds);
+    let plan = &*seen.plan.insert(plan);
 
-    printer.plan(&plan, &refusals)?;
+    printer.plan(plan, &refusals)?;
     if args.dry_run && !plan.is_empty() {
         printer.text(|_| plan::text::digest(&plan.digest())).context("the digest cannot be printed")?;
     }
     if let Some(reviewed) = args.expect.filter(|reviewed| *reviewed != plan.digest()) {
-        printer.report(&plan, &refusals, None)?;
+        printer.report(plan, &refusals, None)?;
         anyhow::bail!(not_reviewed(&reviewed, &plan.digest()));
     }
-    let report = if args.dry_run {
-        None
-    } else {
+    if !args.dry_run {
         // The session bounds how many requests are under way.
-        Some(apply::apply(&plan, &session.writer(), plan.rooms.len(), watch).await)
-    };
-    printer.report(&plan, &refusals, report.as_ref())?;
-    let status = Status::of(&plan, !refusals.is_empty(), report.as_ref(), args.detailed_exitcode);
-    match (&config.report.room, &report) {
+        seen.report = Some(apply::apply(plan, &session.writer(), plan.rooms.len(), watch).await);
+    }
+    let report = seen.report.as_ref();
+    printer.report(plan, &refusals, report)?;
+    let status = Status::of(plan, !refusals.is_empty(), report, args.detailed_exitcode);
+    match (&config.report.room, report) {
         (Some(room), Some(report)) if report.is_news() || status != Status::Done => {
-            let mut text = plan::text::notice(&plan, &refusals, report);
+            let mut text = plan::text::notice(plan, &refusals, report);
             if let Some(shard) = args.shard {
                 text.insert_str(0, &format!("shard {shard}\n\n"));
             }

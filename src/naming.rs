@@ -3,7 +3,8 @@
 use std::fmt;
 
 use matrix_sdk::ruma::{OwnedRoomAliasId, OwnedUserId, RoomAliasId, ServerName, UserId};
-use serde::Deserialize;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
 
 use crate::printable::is_harmful;
 
@@ -113,7 +114,7 @@ fn misleads(c: char) -> bool {
 const MAX_ID_BYTES: usize = 255;
 
 /// What becomes of a username that is no valid localpart.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize, Serialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum InvalidNames {
     /// It is reported, and the account is in no room.

@@ -33,6 +33,12 @@ impl Shard {
         (0..self.count).max_by_key(|index| weight(*index, key)) == Some(self.index)
     }
 
+    /// The number of this shard, counted from 0.
+    #[must_use]
+    pub fn index(self) -> u32 {
+        self.index
+    }
+
     /// This shard's share of a number that all shards together may reach: rounded up, so that no shard is left without.
     #[must_use]
     pub fn share(self, whole: u64) -> u64 {

@@ -2,5 +2,7 @@
 
 pub(crate) mod by_hand;
 pub(crate) mod check;
+pub(crate) mod init;
 pub(crate) mod lists;
+pub(crate) mod metrics;
 pub(crate) mod shell;

@@ -3,11 +3,14 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use serde::Deserialize;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
 use url::Url;
 
 use super::document::{ConfigError, Document};
 use super::exposure::unencrypted;
+use super::policy::{as_written, duration};
+use super::schema::{HttpUrl, Span};
 use super::secret::{Given, Secret};
 
 /// The homeserver and the account on it.
@@ -34,7 +37,7 @@ pub struct Matrix {
 }
 
 /// How people of the own homeserver come into rooms.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum AddMembers {
     /// They are invited, and accept.
@@ -45,7 +48,7 @@ pub enum AddMembers {
 }
 
 /// What is done about people who cannot be added.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum JoinFallback {
     /// They are invited.
@@ -55,28 +58,49 @@ pub enum JoinFallback {
     Fail,
 }
 
-#[derive(Deserialize)]
+/// The homeserver, and the account on it that manages the rooms.
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-struct Raw {
+pub(super) struct Raw {
+    /// Base URL of the homeserver.
+    #[schemars(with = "HttpUrl")]
     homeserver: Url,
+    /// Access token of the account. Better in a file: `access_token_file`.
+    #[schemars(with = "Option<String>")]
     access_token: Option<Secret>,
+    /// File with the access token of the account.
     access_token_file: Option<PathBuf>,
+    /// Environment variable with the access token of the account; `INVITER_MATRIX__ACCESS_TOKEN` if none is given.
     access_token_env: Option<String>,
+    /// Token for the admin API of Synapse, which `add_members = "join"` needs. Better in a file: `admin_token_file`.
+    #[schemars(with = "Option<String>")]
     admin_token: Option<Secret>,
+    /// File with the token for the admin API.
     admin_token_file: Option<PathBuf>,
+    /// Environment variable with the token for the admin API; `INVITER_MATRIX__ADMIN_TOKEN` if none is given.
     admin_token_env: Option<String>,
+    /// How people of the own homeserver come into rooms.
     #[serde(default)]
     add_members: AddMembers,
+    /// What is done about people who cannot be added, with `"join"`.
     #[serde(default)]
     join_fallback: JoinFallback,
+    /// PEM file with the certificate of a private authority, trusted in addition to the system's.
     ca_file: Option<PathBuf>,
+    /// Lets `http://` pass, on loopback or inside a cluster.
     #[serde(default)]
     allow_plaintext: bool,
+    /// How many requests may be under way at once.
     #[serde(default = "default_concurrency")]
+    #[schemars(range(min = 1, max = 256))]
     concurrency: usize,
-    #[serde(default = "default_timeout", deserialize_with = "super::policy::duration")]
+    /// How long one request may take.
+    #[serde(default = "default_timeout", deserialize_with = "duration", serialize_with = "as_written")]
+    #[schemars(with = "Span")]
     timeout: Duration,
-    #[serde(default = "default_patience", deserialize_with = "super::policy::duration")]
+    /// How long a run waits in all for a homeserver that limits its rate.
+    #[serde(default = "default_patience", deserialize_with = "duration", serialize_with = "as_written")]
+    #[schemars(with = "Span")]
     rate_limit_patience: Duration,
 }
 

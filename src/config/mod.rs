@@ -8,6 +8,7 @@ mod policy;
 mod report;
 mod room;
 mod rooms;
+pub mod schema;
 mod secret;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -19,7 +20,7 @@ pub use document::ConfigError;
 pub use idp::{
     Credential, EntraIdp, FileIdp, ForeignMembers, Guests, Idp, IdpKind, LdapIdp, Lockout, ReadPeople, Schema, Srv,
 };
-pub(crate) use idp::{is_attribute_name, is_search_filter};
+pub(crate) use idp::{is_attribute_name, is_object_id, is_search_filter};
 pub use matrix::{AddMembers, JoinFallback, Matrix};
 pub use policy::{Orphans, OwnersOutside, Policy, RenamedRooms, WhenRefused};
 pub use report::Report;

@@ -2,16 +2,20 @@
 
 use std::time::Duration;
 
-use serde::{Deserialize, Deserializer, de};
+use schemars::JsonSchema;
+use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
+
+use super::schema::Span;
 
 /// What may be done.
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Policy {
     /// Whether kicks and demotions are shown but withheld until `--kick` is given.
     pub cautious: bool,
     /// How long somebody who left or declined is left alone before they are invited again.
-    #[serde(deserialize_with = "duration")]
+    #[serde(deserialize_with = "duration", serialize_with = "as_written")]
+    #[schemars(with = "Span")]
     pub reinvite_after: Duration,
     /// Users who are never invited, kicked, promoted or demoted: patterns with `*` and `?` over the whole user ID.
     pub protected_users: Vec<String>,
@@ -23,8 +27,9 @@ pub struct Policy {
     pub renamed_rooms: RenamedRooms,
     /// What becomes of rooms that bear the mark and whose groups are gone.
     pub orphans: Orphans,
-    /// How long a room is marked as orphaned before its people are removed.
-    #[serde(deserialize_with = "duration")]
+    /// How long a room is marked as orphaned before its people are removed, with `"empty"`.
+    #[serde(deserialize_with = "duration", serialize_with = "as_written")]
+    #[schemars(with = "Span")]
     pub orphan_grace: Duration,
     /// The largest share of the rooms that may become orphaned at once, in percent.
     pub max_orphans_percent: u8,
@@ -65,7 +70,7 @@ impl Default for Policy {
 }
 
 /// What an owner of a group is who is no member of it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum OwnersOutside {
     /// Nothing: membership comes from the group alone.
@@ -75,7 +80,7 @@ pub enum OwnersOutside {
 }
 
 /// What becomes of the old alias of a room whose group was renamed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum RenamedRooms {
     /// It leads to the room still, beside the new one.
@@ -85,7 +90,7 @@ pub enum RenamedRooms {
 }
 
 /// What becomes of rooms that bear the mark and whose groups are gone.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Orphans {
     /// They are told of, and left as they are.
@@ -95,7 +100,7 @@ pub enum Orphans {
 }
 
 /// What a run does when the guard refused its removals.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum WhenRefused {
     /// Everything but the removals and demotions.
@@ -109,4 +114,14 @@ pub(super) fn duration<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Dur
     let text = String::deserialize(deserializer)?;
     humantime::parse_duration(&text)
         .map_err(|error| de::Error::custom(format!("expected a duration like \"30s\" or \"24h\": {error}")))
+}
+
+/// The other way round, as the README writes durations: `60s`, `15m`, `24h`, `7d`.
+pub(super) fn as_written<S: Serializer>(duration: &Duration, serializer: S) -> Result<S::Ok, S::Error> {
+    let seconds = duration.as_secs();
+    let (count, unit) = [(24 * 3600, "d"), (3600, "h"), (60, "m")]
+        .into_iter()
+        .find(|(length, _)| seconds > *length && seconds.is_multiple_of(*length))
+        .map_or((seconds, "s"), |(length, unit)| (seconds / length, unit));
+    serializer.serialize_str(&format!("{count}{unit}"))
 }

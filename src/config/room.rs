@@ -4,12 +4,14 @@ use std::collections::BTreeMap;
 use std::fmt;
 
 use matrix_sdk::ruma::RoomVersionId;
+use schemars::JsonSchema;
 use serde::{Deserialize, Deserializer, Serialize, de};
 
+use super::schema::Permissions;
 use crate::power::PermissionKey;
 
 /// How rooms are set up. What is not given here is left as it is, or as the homeserver makes it.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct RoomSettings {
     /// Who can read what was written before they came.
@@ -17,16 +19,18 @@ pub struct RoomSettings {
     /// Whether new rooms are encrypted. Nothing can turn encryption off again, so existing rooms are left as they are.
     pub encryption: bool,
     /// The version of new rooms; the homeserver's default if it is not given.
+    #[schemars(with = "Option<String>")]
     pub room_version: Option<RoomVersionId>,
     /// Power levels that actions need. The keys are those of `m.room.power_levels`, `events` and `notifications` as
     /// tables of their own.
     #[serde(deserialize_with = "permissions")]
+    #[schemars(schema_with = "Permissions::left_as_they_are")]
     pub permissions: BTreeMap<PermissionKey, i64>,
 }
 
 /// Who can read what was written before they came
 /// (<https://spec.matrix.org/v1.16/client-server-api/#room-history-visibility>).
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum HistoryVisibility {
     /// From their invitation on.

@@ -3,10 +3,12 @@
 use std::collections::BTreeMap;
 
 use matrix_sdk::ruma::{OwnedRoomAliasId, OwnedUserId, RoomVersionId};
-use serde::{Deserialize, Deserializer, de};
+use schemars::JsonSchema;
+use serde::{Deserialize, Deserializer, Serialize, de};
 
 use super::document::{ConfigError, Document};
 use super::room::{HistoryVisibility, RoomSettings, permissions};
+use super::schema::{Alias, Level, Permissions, UserIdText};
 use super::{RenamedUser, renamed};
 use crate::power::PermissionKey;
 use crate::{dn, naming};
@@ -95,67 +97,111 @@ impl Overrides {
     }
 }
 
-#[derive(Deserialize)]
+/// A room that is described, in addition to those that groups are named after.
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-struct Raw {
+#[schemars(rename = "Room")]
+pub(super) struct Raw {
+    /// The room's alias. A room that is described here is adopted without `adopt`.
+    #[schemars(with = "Alias")]
     alias: String,
+    /// Values for the placeholder `<1>`, which may stand in `alias`, `name`, `topic`, `parent` and `groups`: a room for each.
+    /// Without them the values of `--value` on the command line.
     #[serde(default)]
     for_each: Vec<String>,
+    /// Whether it is a room or a space.
     #[serde(default, rename = "type")]
     kind: Kind,
+    /// The name that the room is to have, whatever people call it. It is kept as it is if none is given.
     name: Option<String>,
+    /// The topic that the room is to have, whatever people write there. It is kept as it is if none is given.
     topic: Option<String>,
+    /// Whether the room is listed in the homeserver's room directory. That is left as it is if nothing is given.
     directory: Option<Directory>,
+    /// The space that the room is to be in.
+    #[schemars(with = "Option<Alias>")]
     parent: Option<String>,
+    /// Whether members of the space `parent` may join without an invitation.
     #[serde(default)]
     restricted: bool,
+    /// The groups whose members are wanted in the room.
     #[serde(default)]
     groups: Vec<RawGroup>,
+    /// People who are wanted in the room whatever the groups say.
     #[serde(default)]
     members: Vec<RawMember>,
+    /// In place of `[room] history_visibility`.
     history_visibility: Option<HistoryVisibility>,
+    /// In place of `[room] encryption`.
     encryption: Option<bool>,
+    /// In place of `[room] room_version`.
+    #[schemars(with = "Option<String>")]
     room_version: Option<RoomVersionId>,
+    /// In addition to `[room] permissions`, and before them.
     #[serde(default, deserialize_with = "permissions")]
+    #[schemars(schema_with = "Permissions::left_as_they_are")]
     permissions: BTreeMap<PermissionKey, i64>,
+    /// In place of `[policy] cautious`.
     cautious: Option<bool>,
+    /// In addition to `[policy] protected_users`.
     #[serde(default)]
     protected_users: Vec<String>,
+    /// In addition to `[renamed_users]`, and before them.
     #[serde(default)]
     renamed_users: BTreeMap<String, String>,
 }
 
-#[derive(Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Copy, Default, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
+#[schemars(inline)]
 enum Kind {
+    /// A room in which people write.
     #[default]
     Room,
+    /// A space, which other rooms are in.
     Space,
 }
 
-#[derive(Clone, Copy, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
+#[schemars(inline)]
 enum Directory {
+    /// It is listed.
     Public,
+    /// It is not.
     Private,
 }
 
-#[derive(Deserialize)]
+/// A group whose members are wanted in a room.
+#[derive(Deserialize, Serialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
+#[schemars(rename = "RoomGroup")]
 struct RawGroup {
+    /// The identity provider that has the group; any if it is not given.
     idp: Option<String>,
+    /// The group's name, or its distinguished name.
     group: String,
+    /// The power level of its members; the room's default if it is not given. 100 makes admins, whom `inviter` never demotes
+    /// or removes again.
     #[serde(default, deserialize_with = "level")]
+    #[schemars(with = "Option<Level>")]
     level: Option<i64>,
+    /// Whether the guard lets people be removed while this group is empty.
     #[serde(default)]
     may_be_empty: bool,
 }
 
-#[derive(Deserialize)]
+/// Somebody who is wanted in a room whatever the groups say.
+#[derive(Deserialize, Serialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
+#[schemars(rename = "RoomMember")]
 struct RawMember {
+    /// The whole user ID.
+    #[schemars(with = "UserIdText")]
     user: OwnedUserId,
+    /// The power level; the room's default if it is not given.
     #[serde(default, deserialize_with = "level")]
+    #[schemars(with = "Option<Level>")]
     level: Option<i64>,
 }
 

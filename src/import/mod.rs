@@ -6,7 +6,7 @@ mod connector;
 mod directory;
 mod entra;
 mod mappings;
-mod render;
+pub(crate) mod render;
 mod section;
 mod yaml;
 

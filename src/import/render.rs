@@ -11,57 +11,62 @@ const WIDTH: usize = 116;
 
 /// The text of a TOML document as it grows.
 #[derive(Debug, Default)]
-pub(super) struct Toml {
+pub(crate) struct Toml {
     text: String,
 }
 
 impl Toml {
-    pub(super) fn finish(self) -> String {
+    pub(crate) fn finish(self) -> String {
         self.text
     }
 
-    pub(super) fn blank(&mut self) {
+    pub(crate) fn blank(&mut self) {
         self.text.push('\n');
     }
 
     /// A header such as `[matrix]` or `[[idp]]`.
-    pub(super) fn header(&mut self, header: &'static str) {
+    pub(crate) fn header(&mut self, header: &'static str) {
         let gap = if self.text.is_empty() || self.text.ends_with("\n\n") { "" } else { "\n" };
         let _ = writeln!(self.text, "{gap}{header}");
     }
 
-    pub(super) fn comment(&mut self, text: &str) {
+    pub(crate) fn comment(&mut self, text: &str) {
         self.wrapped("# ", "# ", text);
     }
 
-    pub(super) fn item(&mut self, text: &str) {
+    pub(crate) fn item(&mut self, text: &str) {
         self.wrapped("# - ", "#   ", text);
     }
 
     /// A comment that asks for something.
-    pub(super) fn ask(&mut self, text: &str) {
+    pub(crate) fn ask(&mut self, text: &str) {
         self.wrapped("# ", "#   ", &format!("{TO_DO}{text}"));
     }
 
     /// A key that must be filled in, which stands there as a comment until it is.
-    pub(super) fn fill_in(&mut self, key: &str, example: &str, what: &str) {
+    pub(crate) fn fill_in(&mut self, key: &str, example: &str, what: &str) {
         self.ask(&format!("fill in and remove the #: {what}"));
         let _ = writeln!(self.text, "# {} = {}", key_text(key), quoted(example));
     }
 
-    pub(super) fn text(&mut self, key: &str, value: &str) {
+    pub(crate) fn text(&mut self, key: &str, value: &str) {
         let _ = writeln!(self.text, "{} = {}", key_text(key), quoted(value));
     }
 
-    pub(super) fn number(&mut self, key: &str, value: i64) {
+    /// A key that may be given, which stands there as a comment.
+    pub(crate) fn suggestion(&mut self, key: &str, value: &str) {
+        let _ = writeln!(self.text, "# {} = {}", key_text(key), quoted(value));
+    }
+
+    pub(crate) fn number(&mut self, key: &str, value: i64) {
         let _ = writeln!(self.text, "{} = {value}", key_text(key));
     }
 
-    pub(super) fn boolean(&mut self, key: &str, value: bool) {
+    pub(crate) fn boolean(&mut self, key: &str, value: bool) {
         let _ = writeln!(self.text, "{} = {value}", key_text(key));
     }
 
-    pub(super) fn texts(&mut self, key: &str, values: &[String]) {
+    pub(crate) fn texts(&mut self, key: &str, values: &[String]) {
         let values: Vec<String> = values.iter().map(|value| quoted(value)).collect();
         let _ = writeln!(self.text, "{} = [{}]", key_text(key), values.join(", "));
     }

@@ -1,6 +1,7 @@
 //! Requests and answers, which end at a bound.
 
 use std::borrow::Cow;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use matrix_sdk::ruma::DeviceId;
 use matrix_sdk::ruma::api::auth_scheme::{AuthScheme, SendAccessToken};
@@ -18,6 +19,15 @@ use serde_json::{Map, Value};
 pub(super) const LONGEST: usize = 16 << 20;
 /// The longest state of a room that is read: about 200,000 members.
 pub(super) const LONGEST_STATE: usize = 128 << 20;
+
+/// How many requests this process has sent to homeservers, each attempt counted.
+static SENT: AtomicU64 = AtomicU64::new(0);
+
+/// How many requests this process has sent to homeservers, each attempt counted.
+#[must_use]
+pub fn requests_sent() -> u64 {
+    SENT.load(Ordering::Relaxed)
+}
 
 /// An answer that may be quoted to a person is not longer.
 const QUOTED: usize = 1 << 20;
@@ -141,6 +151,7 @@ async fn execute(
 ) -> Result<http::Response<Vec<u8>>, SendError> {
     let is_write = request.method() != http::Method::GET;
     let authorization = request.headers().get(http::header::AUTHORIZATION).cloned();
+    SENT.fetch_add(1, Ordering::Relaxed);
     let mut response = http.execute(request).await?;
     let mut answer = http::Response::new(Vec::new());
     *answer.status_mut() = response.status();

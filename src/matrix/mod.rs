@@ -35,6 +35,7 @@ use crate::stop::Stop;
 
 pub use about::{About, Administration};
 pub use admin::RateOverride;
+pub use connection::requests_sent;
 pub use error::Failure;
 pub use read::{Others, Reader};
 pub use write::{Done, WriteError, Writer};

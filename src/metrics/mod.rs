@@ -25,6 +25,8 @@ pub struct Run<'a> {
     pub took: Duration,
     /// How it ended.
     pub status: Status,
+    /// The number of the shard, if the run took care of a part of the rooms.
+    pub shard: Option<u32>,
     /// How many requests the homeserver was sent.
     pub requests: u64,
     /// The plan, if the run came to one.
@@ -39,7 +41,7 @@ impl Run<'_> {
     /// # Errors
     /// Never with the names that stand here; the library's type says otherwise.
     pub fn text(&self) -> Result<String, prometheus::Error> {
-        let numbers = Numbers::default();
+        let numbers = Numbers { registry: Registry::new(), shard: self.shard };
         numbers.one("inviter_last_run_timestamp_seconds", "When the last run ended.", self.ended)?;
         numbers.one("inviter_last_run_duration_seconds", "How long the last run took.", self.took.as_secs_f64())?;
         numbers.one("inviter_last_run_status", "The exit status of the last run.", self.status.code().into())?;
@@ -51,14 +53,16 @@ impl Run<'_> {
             numbers.changes(plan, self.report)?;
         }
         let mut text = Vec::new();
-        TextEncoder::new().encode(&numbers.0.gather(), &mut text)?;
+        TextEncoder::new().encode(&numbers.registry.gather(), &mut text)?;
         Ok(String::from_utf8_lossy(&text).into_owned())
     }
 }
 
 /// The gauges of one run.
-#[derive(Default)]
-struct Numbers(Registry);
+struct Numbers {
+    registry: Registry,
+    shard: Option<u32>,
+}
 
 impl Numbers {
     fn one(&self, name: &str, help: &str, value: f64) -> Result<(), prometheus::Error> {
@@ -72,11 +76,15 @@ impl Numbers {
         labels: &[&str],
         values: impl IntoIterator<Item = (Vec<&'a str>, f64)>,
     ) -> Result<(), prometheus::Error> {
-        let gauge = GaugeVec::new(Opts::new(name, help), labels)?;
+        let mut options = Opts::new(name, help);
+        if let Some(shard) = self.shard {
+            options = options.const_label("shard", shard.to_string());
+        }
+        let gauge = GaugeVec::new(options, labels)?;
         for (labels, value) in values {
             gauge.with_label_values(&labels).set(value);
         }
-        self.0.register(Box::new(gauge))
+        self.registry.register(Box::new(gauge))
     }
 
     fn plan(&self, plan: &Plan) -> Result<(), prometheus::Error> {
@@ -106,9 +114,20 @@ impl Numbers {
                 (vec!["invited"], sum(|count| count.invited)),
             ],
         )?;
+        let (doubtful, certain): (Vec<_>, Vec<_>) = plan.orphans.iter().partition(|orphan| !orphan.doubts.is_empty());
+        self.many(
+            "inviter_orphans",
+            "Rooms that bear the mark and that nobody names any more, as the last run found them; it looks for none with --room.",
+            &["state"],
+            [
+                (vec!["orphaned"], number(certain.len())),
+                (vec!["doubtful"], number(doubtful.len())),
+                (vec!["marked"], number(plan.orphans.iter().filter(|orphan| orphan.is_marked).count())),
+            ],
+        )?;
         let mut withheld: BTreeMap<&str, usize> =
             ["cautious", "refused", "stopped", "incomplete", "left_recently"].map(|reason| (reason, 0)).into();
-        for held in plan.rooms.iter().flat_map(|room| &room.withheld) {
+        for held in plan.all().flat_map(|room| &room.withheld) {
             *withheld.entry(reason(&held.why)).or_default() += 1;
         }
         let withheld = withheld.into_iter().map(|(reason, count)| (vec![reason], number(count)));
@@ -125,7 +144,7 @@ impl Numbers {
         const OUTCOMES: [&str; 6] = ["planned", "applied", "already_done", "blocked", "skipped", "failed"];
         let mut counts: BTreeMap<(&str, &str), usize> =
             KINDS.iter().flat_map(|kind| OUTCOMES.iter().map(move |outcome| ((*kind, *outcome), 0))).collect();
-        for room in &plan.rooms {
+        for room in plan.all() {
             let outcomes = report.and_then(|report| report.rooms.get(&room.alias));
             for (index, change) in room.changes.iter().enumerate() {
                 let outcome = outcomes.and_then(|outcomes| outcomes.get(index)).map_or("planned", outcome);

@@ -52,17 +52,18 @@ pub fn to_file(path: &Path, text: &str) -> Result<(), PublishError> {
     write().map_err(|cause| PublishError::File { path: path.to_owned(), cause })
 }
 
-/// Puts the numbers in the place of those of the last run, as the group of the job `inviter`.
+/// Puts the numbers in the place of those of the last run, as the group of the job `inviter`, and of the shard if there is one.
 ///
 /// # Errors
 /// When the Pushgateway cannot be reached or does not answer with success.
-pub async fn to_gateway(url: &Url, text: String) -> Result<(), PublishError> {
+pub async fn to_gateway(url: &Url, shard: Option<u32>, text: String) -> Result<(), PublishError> {
     let failed = |cause: String| PublishError::Gateway { host: url.host_str().unwrap_or_default().to_owned(), cause };
     let mut job = url.clone();
     job.path_segments_mut()
         .map_err(|()| failed("its address has no path".into()))?
         .pop_if_empty()
-        .extend(["metrics", "job", "inviter"]);
+        .extend(["metrics", "job", "inviter"])
+        .extend(shard.iter().flat_map(|shard| ["shard".to_owned(), shard.to_string()]));
     let client = reqwest::Client::builder()
         .timeout(TIMEOUT)
         .redirect(reqwest::redirect::Policy::none())

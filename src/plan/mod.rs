@@ -423,7 +423,7 @@ impl Plan {
     }
 
     /// The plans of all rooms, orphaned ones last.
-    fn all(&self) -> impl Iterator<Item = &RoomPlan> {
+    pub(crate) fn all(&self) -> impl Iterator<Item = &RoomPlan> {
         self.rooms.iter().chain(self.orphans.iter().map(|orphan| &orphan.plan))
     }
 

@@ -2,7 +2,8 @@
 
 use std::path::{Path, PathBuf};
 
-use serde::Deserialize;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
 
 use super::entra::{RawEntra, is_object_id, not_an_id};
 use crate::config::document::{ConfigError, Document};
@@ -54,14 +55,20 @@ impl Credential {
     }
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize, Serialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
-pub(super) enum RawCredential {
+#[schemars(rename = "Credential")]
+pub(in crate::config) enum RawCredential {
+    /// With a secret of the application.
     #[default]
     ClientSecret,
+    /// With a certificate of the application.
     ClientCertificate,
+    /// With the token of a Kubernetes service account, as AKS mounts it.
     WorkloadIdentity,
+    /// With the identity that Azure gives to a machine or an app.
     ManagedIdentity,
+    /// As whoever is signed in at the Azure CLI, for trying things at a terminal.
     AzureCli,
 }
 

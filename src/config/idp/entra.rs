@@ -5,13 +5,15 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use matrix_sdk::ruma::{OwnedRoomAliasId, OwnedServerName};
-use serde::{Deserialize, Deserializer, de};
+use schemars::JsonSchema;
+use serde::{Deserialize, Deserializer, Serialize, de};
 use url::Url;
 
 use super::credential::{self, Credential, RawCredential};
 use super::{Idp, IdpKind};
 use crate::config::document::{ConfigError, Document};
-use crate::config::policy::duration;
+use crate::config::policy::{as_written, duration};
+use crate::config::schema::{HttpsUrl, ServerNameText, Span};
 use crate::config::secret::Secret;
 use crate::naming::{Convention, InvalidNames};
 
@@ -55,65 +57,119 @@ pub enum Guests {
     Local,
 }
 
-#[derive(Deserialize)]
+/// Microsoft Entra ID, read through Microsoft Graph.
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-pub(super) struct RawEntra {
+#[schemars(rename = "Entra")]
+pub(in crate::config) struct RawEntra {
+    /// What plans call it.
+    #[schemars(length(min = 1))]
     name: String,
+    /// The homeserver of its people: `alice` becomes `@alice:` and this.
+    #[schemars(with = "ServerNameText")]
     mxid_homeserver: OwnedServerName,
+    /// What becomes of usernames that are no valid localpart.
     #[serde(default)]
     invalid_names: InvalidNames,
+    /// The tenant's ID, or one of its domains.
     #[serde(deserialize_with = "tenant")]
+    #[schemars(regex(
+        pattern = r"^([0-9A-Fa-f]{8}(-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}|[0-9A-Za-z.-]*\.[0-9A-Za-z.-]*)$"
+    ))]
     tenant_id: String,
+    /// The ID of the application; with `workload_identity` the pod's own and with `managed_identity` the system-assigned
+    /// identity if none is given.
+    #[schemars(regex(pattern = r"^[0-9A-Fa-f]{8}(-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}$"))]
     pub(super) client_id: Option<String>,
+    /// How to sign in.
     #[serde(default)]
     pub(super) credential: RawCredential,
+    /// The secret of the application. Better in a file: `client_secret_file`.
+    #[schemars(with = "Option<String>")]
     pub(super) client_secret: Option<Secret>,
+    /// File with the secret of the application.
     pub(super) client_secret_file: Option<PathBuf>,
+    /// Environment variable with the secret of the application.
     pub(super) client_secret_env: Option<String>,
+    /// PEM file with a certificate that the application knows, and its RSA key.
     pub(super) client_certificate_file: Option<PathBuf>,
+    /// The object ID of the root group, whose members are the groups of rooms.
     #[serde(deserialize_with = "object_id")]
+    #[schemars(regex(pattern = r"^[0-9A-Fa-f]{8}(-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}$"))]
     root_group_id: String,
+    /// The cloud of the tenant.
     #[serde(default)]
     cloud: Cloud,
+    /// Another address of Entra than that of the cloud: `https://host[:port]`.
+    #[schemars(with = "Option<HttpsUrl>")]
     authority_url: Option<Url>,
+    /// Another address of Microsoft Graph than that of the cloud: `https://host[:port]`.
+    #[schemars(with = "Option<HttpsUrl>")]
     graph_url: Option<Url>,
+    /// PEM file with the certificate of a private authority, trusted in addition to the system's.
     ca_file: Option<PathBuf>,
+    /// What the name of a room's group begins with.
     #[serde(default = "default_prefix")]
     room_prefix: String,
+    /// What follows the name of a room's group in that of a group of its moderators, which is in the root group too and takes
+    /// the place of the owners.
     #[serde(default, deserialize_with = "suffix")]
+    #[schemars(length(min = 1))]
     owners_suffix: Option<String>,
+    /// Groups of moderators that take the place of the owners: the group's ID by the room's alias.
     #[serde(default)]
+    #[schemars(with = "BTreeMap<String, String>")]
     owners_groups: BTreeMap<OwnedRoomAliasId, String>,
+    /// The property with the username, cut at `@`.
     #[serde(default = "default_username_property", deserialize_with = "property")]
+    #[schemars(regex(
+        pattern = r"^(userPrincipalName|mail|mailNickname|onPremisesSamAccountName|extensionAttribute([1-9]|1[0-5])|extension_[0-9A-Fa-f]{32}_[0-9A-Za-z_]+)$"
+    ))]
     username_property: String,
+    /// What becomes of guests, who have their account in another tenant.
     #[serde(default)]
     guests: RawGuests,
+    /// With `guests = "map"`, the homeserver of each domain. Guests of other domains are left out.
     #[serde(default)]
+    #[schemars(with = "BTreeMap<String, ServerNameText>")]
     guest_homeservers: BTreeMap<String, OwnedServerName>,
-    #[serde(default = "default_connect_timeout", deserialize_with = "duration")]
+    /// How long connecting may take.
+    #[serde(default = "default_connect_timeout", deserialize_with = "duration", serialize_with = "as_written")]
+    #[schemars(with = "Span")]
     connect_timeout: Duration,
-    #[serde(default = "default_timeout", deserialize_with = "duration")]
+    /// How long each request may take.
+    #[serde(default = "default_timeout", deserialize_with = "duration", serialize_with = "as_written")]
+    #[schemars(with = "Span")]
     timeout: Duration,
-    #[serde(default = "default_patience", deserialize_with = "duration")]
+    /// How long a run waits in all when Graph limits the rate.
+    #[serde(default = "default_patience", deserialize_with = "duration", serialize_with = "as_written")]
+    #[schemars(with = "Span")]
     rate_limit_patience: Duration,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize, Serialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
+#[schemars(rename = "Guests")]
 enum RawGuests {
+    /// They are left out, with a warning.
     #[default]
     Skip,
+    /// They are users of other homeservers, those of `guest_homeservers`.
     Map,
+    /// They are users of the own homeserver, whose names no other account can have.
     Local,
 }
 
 /// The national clouds (<https://learn.microsoft.com/graph/deployments>).
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize, Serialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 enum Cloud {
+    /// The cloud of most.
     #[default]
     Public,
+    /// That of the government of the United States.
     UsGovernment,
+    /// That in China.
     China,
 }
 
@@ -230,7 +286,7 @@ fn checked_url(url: &Url) -> Result<Url, String> {
 }
 
 /// IDs of Entra are GUIDs. They become a part of URLs, so nothing else may.
-pub(super) fn is_object_id(id: &str) -> bool {
+pub(crate) fn is_object_id(id: &str) -> bool {
     let lengths = [8, 4, 4, 4, 12];
     let parts: Vec<&str> = id.split('-').collect();
     parts.len() == lengths.len()

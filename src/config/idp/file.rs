@@ -3,9 +3,11 @@
 use std::path::{Path, PathBuf};
 
 use matrix_sdk::ruma::OwnedServerName;
+use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::{Idp, IdpKind};
+use crate::config::schema::ServerNameText;
 use crate::naming::{Convention, InvalidNames};
 
 /// A TOML or JSON file with rooms and members.
@@ -15,13 +17,21 @@ pub struct FileIdp {
     pub path: PathBuf,
 }
 
-#[derive(Deserialize)]
+/// A file with rooms and members.
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-pub(super) struct RawFile {
+#[schemars(rename = "File")]
+pub(in crate::config) struct RawFile {
+    /// What plans call it.
+    #[schemars(length(min = 1))]
     name: String,
+    /// The homeserver of its people: `alice` becomes `@alice:` and this.
+    #[schemars(with = "ServerNameText")]
     mxid_homeserver: OwnedServerName,
+    /// What becomes of usernames that are no valid localpart.
     #[serde(default)]
     invalid_names: InvalidNames,
+    /// A TOML or JSON file; its ending tells which.
     path: PathBuf,
 }
 

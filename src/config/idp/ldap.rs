@@ -6,7 +6,8 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use serde::Deserialize;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
 use url::Url;
 
 use super::{Idp, IdpKind};
@@ -15,7 +16,7 @@ use crate::config::exposure::{readable_by_all, unencrypted};
 use crate::config::secret::{Given, Secret};
 use crate::naming::Convention;
 
-pub(super) use keys::RawLdap;
+pub(in crate::config) use keys::RawLdap;
 pub(crate) use keys::{is_attribute_name, is_search_filter};
 
 /// An LDAP directory.
@@ -79,7 +80,7 @@ pub struct Srv {
 }
 
 /// Which directory it is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize, Serialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Schema {
     /// What its root DSE and its schema say.
@@ -101,7 +102,7 @@ pub enum Schema {
 }
 
 /// Which people are read.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize, Serialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum ReadPeople {
     /// Everybody, unless they turn out to be many more than the members of groups.
@@ -115,7 +116,7 @@ pub enum ReadPeople {
 
 /// What a member means that is known to another directory only: a foreign security principal of Active Directory, an
 /// external member of `FreeIPA`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize, Serialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum ForeignMembers {
     /// It cannot be told who all is in the group: nobody is removed from its room.
@@ -127,7 +128,7 @@ pub enum ForeignMembers {
 
 /// What a lock that ends by itself means: one that the directory sets after wrong passwords, as anybody can bring
 /// about for anybody. An account that an administrator locked is always left out.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize, Serialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Lockout {
     /// The person is neither invited nor removed meanwhile.

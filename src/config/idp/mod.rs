@@ -1,5 +1,6 @@
 //! `[[idp]]`: the identity providers.
 
+mod any;
 mod credential;
 mod entra;
 mod file;
@@ -15,7 +16,9 @@ use toml::de::DeValue;
 use super::document::{ConfigError, Document};
 use crate::naming::{Convention, InvalidNames};
 
+pub(super) use any::AnyIdp;
 pub use credential::Credential;
+pub(crate) use entra::is_object_id;
 pub use entra::{EntraIdp, Guests};
 pub use file::FileIdp;
 pub use ldap::{ForeignMembers, LdapIdp, Lockout, ReadPeople, Schema, Srv};

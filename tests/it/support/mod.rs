@@ -17,6 +17,7 @@ pub mod recorder;
 pub mod samba;
 pub mod slapd;
 pub mod synapse;
+pub mod terminal;
 pub mod tls;
 pub mod tools;
 pub mod watchdog;

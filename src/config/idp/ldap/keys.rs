@@ -5,68 +5,123 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use matrix_sdk::ruma::OwnedServerName;
+use schemars::JsonSchema;
 use serde::{Deserialize, Deserializer, de};
 use url::Url;
 
 use super::{ForeignMembers, Lockout, ReadPeople, Schema};
-use crate::config::policy::duration;
+use crate::config::policy::{as_written, duration};
+use crate::config::schema::{Attribute, Filter, LdapUrls, ServerNameText, Span};
 use crate::config::secret::Secret;
 use crate::naming::InvalidNames;
 
-#[derive(Deserialize)]
+/// An LDAP directory.
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-pub(in crate::config::idp) struct RawLdap {
+#[schemars(rename = "Ldap")]
+pub(in crate::config) struct RawLdap {
+    /// What plans call it.
+    #[schemars(length(min = 1))]
     pub(super) name: String,
+    /// The homeserver of its people: `alice` becomes `@alice:` and this.
+    #[schemars(with = "ServerNameText")]
     pub(super) mxid_homeserver: OwnedServerName,
+    /// What becomes of usernames that are no valid localpart.
     #[serde(default)]
     pub(super) invalid_names: InvalidNames,
+    /// What stands for `#` and `:` in the names of groups.
     #[serde(default = "default_token", deserialize_with = "token")]
+    #[schemars(length(min = 1))]
     pub(super) room_token: String,
+    /// What follows the name of a room's group in that of its moderators' group.
     #[serde(default = "default_suffix", deserialize_with = "token")]
+    #[schemars(length(min = 1))]
     pub(super) owners_suffix: String,
+    /// Where the directory is: `ldaps://host[:port]` or `ldap://host[:port]`, or a list of them, tried in order.
     #[serde(default, deserialize_with = "urls")]
+    #[schemars(schema_with = "LdapUrls::one_or_more", skip_serializing_if = "Vec::is_empty")]
     pub(super) url: Vec<Url>,
+    /// A domain whose servers the DNS tells, in place of `url`.
     pub(super) srv: Option<String>,
+    /// The DNS server that is asked for `srv`, `address:port`; the system's if none is given.
+    #[schemars(with = "Option<String>")]
     pub(super) dns_server: Option<SocketAddr>,
+    /// Secures an `ldap://` connection by StartTLS before anything is sent.
     #[serde(default)]
     pub(super) starttls: bool,
+    /// PEM file with the certificate of a private authority, trusted in addition to the system's.
     pub(super) ca_file: Option<PathBuf>,
+    /// Lets an `ldap://` connection without StartTLS pass.
     #[serde(default)]
     pub(super) allow_plaintext: bool,
+    /// Who binds; anonymous if it is not given.
     pub(super) bind_dn: Option<String>,
+    /// The password of `bind_dn`. Better in a file: `bind_password_file`.
+    #[schemars(with = "Option<String>")]
     pub(super) bind_password: Option<Secret>,
+    /// File with the password of `bind_dn`.
     pub(super) bind_password_file: Option<PathBuf>,
+    /// Environment variable with the password of `bind_dn`.
     pub(super) bind_password_env: Option<String>,
+    /// PEM file with a certificate by which the server knows who asks (SASL EXTERNAL), in place of `bind_dn`.
     pub(super) client_certificate_file: Option<PathBuf>,
+    /// PEM file with the key of that certificate.
     pub(super) client_key_file: Option<PathBuf>,
+    /// Binds as the principal of a Kerberos ticket (SASL GSSAPI), in place of `bind_dn`.
     #[serde(default)]
     pub(super) gssapi: bool,
+    /// Which directory it is. It decides what is not given below.
     #[serde(default)]
     pub(super) schema: Schema,
-    #[serde(default = "default_connect_timeout", deserialize_with = "duration")]
+    /// How long connecting may take.
+    #[serde(default = "default_connect_timeout", deserialize_with = "duration", serialize_with = "as_written")]
+    #[schemars(with = "Span")]
     pub(super) connect_timeout: Duration,
-    #[serde(default = "default_operation_timeout", deserialize_with = "duration")]
+    /// How long each operation may take.
+    #[serde(default = "default_operation_timeout", deserialize_with = "duration", serialize_with = "as_written")]
+    #[schemars(with = "Span")]
     pub(super) operation_timeout: Duration,
+    /// Entries per page of a search.
     #[serde(default = "default_page_size", deserialize_with = "page_size")]
+    #[schemars(range(min = 1, max = 10000))]
     pub(super) page_size: i32,
+    /// The entry below which groups are found.
     pub(super) group_base: String,
+    /// Which entries below `group_base` are groups, those inside other groups among them; by `schema` if it is not
+    /// given.
     #[serde(default, deserialize_with = "filter")]
+    #[schemars(with = "Option<Filter>")]
     pub(super) group_filter: Option<String>,
+    /// The attribute with the group's name.
     #[serde(default, deserialize_with = "attribute")]
+    #[schemars(with = "Option<Attribute>", extend("default" = "cn"))]
     pub(super) group_name_attribute: Option<String>,
+    /// The attributes with members; by `schema` if they are not given.
     #[serde(default, deserialize_with = "attributes")]
+    #[schemars(with = "Option<Vec<Attribute>>", length(min = 1))]
     pub(super) member_attributes: Option<Vec<String>>,
+    /// The entry below which people are found.
     pub(super) user_base: String,
+    /// Which entries below `user_base` are people who may be in rooms; by `schema` if it is not given.
     #[serde(default, deserialize_with = "filter")]
+    #[schemars(with = "Option<Filter>")]
     pub(super) user_filter: Option<String>,
+    /// The attribute with the username; of a `userPrincipalName`, what comes before the last `@`. By `schema` if it is
+    /// not given.
     #[serde(default, deserialize_with = "attribute")]
+    #[schemars(with = "Option<Attribute>")]
     pub(super) username_attribute: Option<String>,
+    /// The attributes with an immutable ID, the first that an entry has counts; by `schema` if they are not given.
     #[serde(default, deserialize_with = "attributes")]
+    #[schemars(with = "Option<Vec<Attribute>>", length(min = 1))]
     pub(super) id_attributes: Option<Vec<String>>,
+    /// Which people are read. All give the same rooms.
     #[serde(default)]
     pub(super) read_people: ReadPeople,
+    /// What a lock means that ends by itself, such as one after wrong passwords.
     #[serde(default)]
     pub(super) lockout: Lockout,
+    /// What members mean that only another directory knows.
     #[serde(default)]
     pub(super) foreign_members: ForeignMembers,
 }
