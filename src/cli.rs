@@ -4,7 +4,8 @@ use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
+use clap::error::ErrorKind;
+use clap::{ArgAction, Args, CommandFactory, Parser, Subcommand, ValueEnum};
 use matrix_sdk::ruma::{OwnedRoomAliasId, OwnedUserId, RoomAliasId, UserId};
 
 use crate::manual::{Request, Task};
@@ -35,6 +36,8 @@ Examples:
   inviter sync --room '#ops:example.com'        this room alone
   inviter sync --expect DIGEST                  what a dry run has shown, or nothing
   inviter --format json sync --dry-run          the plan for programs
+  inviter --format html sync --dry-run >plan.html
+                                                the plan for a browser
   inviter sync --lock-file /run/inviter.lock --deadline 25m
                                                 for cron: one run at a time, and each ends in time
 
@@ -71,6 +74,22 @@ pub struct Cli {
     /// What to do
     #[command(subcommand)]
     pub command: Command,
+}
+
+impl Cli {
+    /// The same, if the command can print the format that is asked for.
+    ///
+    /// # Errors
+    /// When it cannot.
+    pub fn with_a_format_that_fits(self) -> Result<Self, clap::Error> {
+        match (self.format, &self.command) {
+            (Format::Markdown | Format::Html, Command::ByHand(_)) => Err(Self::command().error(
+                ErrorKind::ArgumentConflict,
+                "a command for one person prints --format text or json: markdown and html are for sync and the lists",
+            )),
+            _ => Ok(self),
+        }
+    }
 }
 
 /// What to do.
@@ -264,6 +283,10 @@ pub enum Format {
     Text,
     /// For programs; one JSON document.
     Json,
+    /// For merge requests and job summaries; plans, reports and lists.
+    Markdown,
+    /// For a browser; plans, reports and lists as one page that loads nothing else.
+    Html,
 }
 
 /// When to use colours.
@@ -279,8 +302,6 @@ pub enum Color {
 
 #[cfg(test)]
 mod tests {
-    use clap::CommandFactory;
-
     use super::*;
 
     #[test]

@@ -16,7 +16,7 @@ use tracing_subscriber::fmt::format::{self, Writer};
 use tracing_subscriber::prelude::*;
 
 fn main() -> ExitCode {
-    let cli = match Cli::try_parse() {
+    let cli = match Cli::try_parse().and_then(Cli::with_a_format_that_fits) {
         Ok(cli) => cli,
         Err(error) => {
             // Help and version are asked for, and no error.

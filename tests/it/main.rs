@@ -23,6 +23,7 @@ mod import;
 mod ldap;
 mod manual;
 mod matrix;
+mod pages;
 mod planner;
 mod readme;
 mod secrets;
