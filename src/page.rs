@@ -18,8 +18,8 @@ const SCRIPT: &str = include_str!("page/page.js");
 pub(crate) struct Page<'a> {
     /// Its heading.
     pub(crate) title: &'a str,
-    /// What it says, in one line.
-    pub(crate) summary: &'a str,
+    /// What it says, in a line or two.
+    pub(crate) summary: &'a [&'a str],
     /// What concerns no single room.
     pub(crate) notes: &'a Markup,
     /// The rooms, each made by [`room_section`].
@@ -44,13 +44,13 @@ impl Page<'_> {
                     meta name="viewport" content="width=device-width, initial-scale=1";
                     meta name="color-scheme" content="light dark";
                     meta name="referrer" content="no-referrer";
-                    title { (self.title) ": " (self.summary) }
+                    title { (self.title) ": " (self.summary.join(" ")) }
                     style { (PreEscaped(STYLE)) }
                 }
                 body {
                     header.page {
                         h1 { (self.title) }
-                        p.summary { (self.summary) }
+                        @for line in self.summary { p.summary { (line) } }
                     }
                     div.find role="search" hidden {
                         label for="find" { "Find rooms, people and groups" }

@@ -11,17 +11,17 @@ use crate::report::{Outcome, Report};
 /// The page of a plan; without a report for a dry run, of which it then tells the digest.
 #[must_use]
 pub fn page(plan: &Plan, refusals: &[Refusal], report: Option<&Report>) -> String {
-    let plain = Dress::new(false);
-    let done = report.map(|report| text::report(plan, report, plain));
+    let bare = Dress::new(false);
+    let done = report.map(|report| text::report(plan, report, bare));
     // Its last line sums it up; what stands before is told at each change.
     let done = done.as_ref().and_then(|done| done.lines().last());
-    let refused = if refusals.is_empty() { String::new() } else { text::refused(plan, refusals, plain) };
+    let refused = if refusals.is_empty() { String::new() } else { text::refused(plan, refusals, bare) };
     let notes = html! {
         @if let Some(time) = text::time(plan) { p { (time) } }
         @if report.is_none() && !plan.is_empty() { p.digest { "Digest: " code { (plan.digest()) } } }
         @if !refused.is_empty() {
             div.refused {
-                @for line in refused.lines() { p { (line.trim_start()) } }
+                @for line in refused.lines() { p class=(if line.starts_with("  ") { "limit" } else { "told" }) { (line.trim_start()) } }
             }
         }
         @if !(plan.problems.is_empty() && plan.warnings.is_empty()) {
@@ -44,7 +44,7 @@ pub fn page(plan: &Plan, refusals: &[Refusal], report: Option<&Report>) -> Strin
     };
     let title = if report.is_some() { "What inviter did" } else { "What inviter would do" };
     let summary = text::summary(plan);
-    let summary = done.map_or_else(|| summary.clone(), |done| format!("{summary} {done}"));
+    let summary: Vec<&str> = [summary.as_str()].into_iter().chain(done).collect();
     Page { title, summary: &summary, notes: &notes, rooms: &rooms }.html()
 }
 
@@ -61,13 +61,13 @@ fn table(room: &RoomPlan, orphan: Option<&Orphan>, outcomes: Option<&[Outcome]>)
             thead { tr { th scope="col" { "Change" } th scope="col" { "Why" } @if outcomes.is_some() { th scope="col" { "Outcome" } } } }
             tbody {
                 @if let Some(orphan) = orphan { (remark("warning", &orphan.to_string(), columns)) }
-                @for (at, change) in room.changes.iter().enumerate() { (rows(change, outcomes.map(|outcomes| outcomes.get(at)))) }
+                @for (at, change) in room.changes.iter().enumerate() { (rows(change, outcomes.and_then(|outcomes| outcomes.get(at)), columns)) }
                 @for held in &room.withheld {
                     @for (what, why) in text::held_lines(&held.change) {
                         tr.held {
                             td { (mark('.')) "withheld: " (harmless(&what)) }
                             td { @if let Some(why) = why { (harmless(&why)) "; " } (harmless(&held.why.to_string())) }
-                            @if outcomes.is_some() { td {} }
+                            @if columns > 2 { td {} }
                         }
                     }
                 }
@@ -79,14 +79,14 @@ fn table(room: &RoomPlan, orphan: Option<&Orphan>, outcomes: Option<&[Outcome]>)
 }
 
 /// The lines of a change, each with what became of the whole.
-fn rows(change: &Change, outcome: Option<Option<&Outcome>>) -> Markup {
+fn rows(change: &Change, outcome: Option<&Outcome>, columns: usize) -> Markup {
     html! {
         @for Line { mark: sign, what, why } in text::lines(change) {
             @let class = match sign { '+' => "add", '-' => "remove", _ => "change" };
             tr class=(class) {
                 td { (mark(sign)) (harmless(&what)) }
                 td { @if let Some(why) = why { (harmless(&why)) } }
-                @if let Some(outcome) = outcome { td { @if let Some(outcome) = outcome { (became(outcome)) } } }
+                @if columns > 2 { td { @if let Some(outcome) = outcome { (became(outcome)) } } }
             }
         }
     }

@@ -50,15 +50,14 @@ pub fn report(plan: &Plan, report: &Report) -> String {
     format!("\n## {}\n{}", summary.trim_end_matches('.'), block("diff", &lines))
 }
 
-/// What the guard said: its own words as they are, and what it says of the plan in blocks.
+/// What the guard said: its own words as they are, and what it says of the plan in a block between them.
 fn refused(text: &mut String, said: &str) {
-    for line in said.lines() {
-        match line.strip_prefix("  ") {
-            Some(line) => text.push_str(&block("diff", &[format!("- {line}")])),
-            None => {
-                let _ = writeln!(text, "\n{line}");
-            }
-        }
+    let (of_plan, own): (Vec<&str>, Vec<&str>) = said.lines().partition(|line| line.starts_with("  "));
+    let limits: Vec<String> = of_plan.iter().map(|line| format!("- {}", line.trim_start())).collect();
+    let mut own = own.into_iter();
+    let _ = write!(text, "\n{}\n{}", own.next().unwrap_or_default(), block("diff", &limits));
+    for line in own {
+        let _ = writeln!(text, "\n{line}");
     }
 }
 

@@ -42,8 +42,8 @@ fn assert_unknown(modules: &[&str], forbidden: &[&str]) {
     }
 }
 
-const PURE: [&str; 10] =
-    ["actual", "desired", "import", "list", "manual", "naming", "plan", "power", "report", "snapshot"];
+const PURE: [&str; 11] =
+    ["actual", "desired", "import", "list", "manual", "naming", "page", "plan", "power", "report", "snapshot"];
 
 #[test]
 fn the_core_knows_no_network_file_clock_environment_async_or_terminal() {

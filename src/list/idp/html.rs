@@ -15,7 +15,7 @@ impl IdpList {
         };
         let rooms = html! { @for room in &self.rooms { (room.html()) } };
         let title = "What the identity providers want";
-        Page { title, summary: &self.summary(), notes: &notes, rooms: &rooms }.html()
+        Page { title, summary: &[&self.summary()], notes: &notes, rooms: &rooms }.html()
     }
 }
 

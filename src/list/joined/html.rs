@@ -16,6 +16,6 @@ impl JoinedList {
             @for id in &self.unreadable { (room_section("(unknown)", id, Room::UNREADABLE, &html! {})) }
         };
         let title = "Rooms that inviter has joined";
-        Page { title, summary: &self.summary(), notes: &html! {}, rooms: &rooms }.html()
+        Page { title, summary: &[&self.summary()], notes: &html! {}, rooms: &rooms }.html()
     }
 }

@@ -70,7 +70,8 @@ impl ManagedList {
             @for room in &self.not_managed { (room.html()) }
             @for room in &self.orphaned { (room.html()) }
         };
-        Page { title: "Rooms that inviter manages", summary: &self.summary(), notes: &html! {}, rooms: &rooms }.html()
+        Page { title: "Rooms that inviter manages", summary: &[&self.summary()], notes: &html! {}, rooms: &rooms }
+            .html()
     }
 }
 

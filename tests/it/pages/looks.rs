@@ -53,7 +53,7 @@ fn a_dry_run_as_a_page_tells_the_digest_and_what_was_refused() {
     let page = html::page(&plan, &refusals, None);
     assert!(page.contains(&format!("<code>{}</code>", plan.digest())), "{page}");
     for refusal in &refusals {
-        assert!(page.contains(&format!("<p>{refusal}</p>").replace('"', "&quot;")), "{refusal}\n{page}");
+        assert!(page.contains(&format!("<p class=\"limit\">{refusal}</p>")), "{refusal}\n{page}");
     }
     assert!(!refusals.is_empty() && !page.contains("Outcome"));
 }

@@ -3,6 +3,7 @@
 mod browser;
 mod hostile;
 mod looks;
+mod printed;
 mod terminal;
 
 use inviter::list::{Document, List, ManagedList};

@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::Path;
 
-use anstyle_svg::Term;
+use anstyle_svg::{Term, WIN10_CONSOLE};
 use inviter::actual::Membership;
 use inviter::plan::Removals;
 use inviter::plan::text::{self, Dress};
@@ -23,7 +23,7 @@ fn the_picture_in_the_readme_is_what_a_plan_looks_like() {
     world.want_room("#partners:example.org");
     let plan = world.plan();
     let (printed, digest) = (text::plan(&plan, &[], Dress::new(true)), text::digest(&plan.digest()));
-    let svg = Term::new().render_svg(&format!("$ inviter sync --dry-run\n{printed}{digest}"));
+    let svg = Term::new().palette(WIN10_CONSOLE).render_svg(&format!("$ inviter sync --dry-run\n{printed}{digest}"));
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples/plan.svg");
     // As with the snapshots: look at the difference before it is taken.
     if std::env::var("INSTA_UPDATE").is_ok_and(|update| update == "always") {
