@@ -31,7 +31,7 @@ fn github(job: &str) -> String {
 /// The script of a job of GitLab.
 fn gitlab(job: &str) -> String {
     let lines = yaml(GITLAB)[job]["script"].as_array().unwrap().clone();
-    lines.iter().map(|line| format!("{}\n", line.as_str().unwrap())).collect()
+    lines.iter().map(|line| line.as_str().unwrap()).collect::<Vec<_>>().join("\n")
 }
 
 /// The words of each start of `inviter` in a script.

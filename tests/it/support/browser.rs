@@ -66,7 +66,8 @@ fn open(page: &str, fragment: &str, look: Look, task: &[&str]) -> (TempDir, Stri
     let folder = tempfile::tempdir().expect("the temporary folder is writable");
     let file = folder.path().join("page.html");
     fs::write(&file, page).expect("the folder is writable");
-    let scheme = if look.dark { 0 } else { 1 };
+    // 0 is dark, 1 is light.
+    let scheme = u8::from(!look.dark);
     let _turn = TURN.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
     let output = Command::new(browser)
         .current_dir(folder.path())
