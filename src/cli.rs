@@ -5,7 +5,8 @@ use std::convert::Infallible;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
+use clap::error::ErrorKind;
+use clap::{ArgAction, Args, CommandFactory, Parser, Subcommand, ValueEnum};
 use matrix_sdk::ruma::{OwnedRoomAliasId, OwnedUserId, RoomAliasId, UserId};
 
 use crate::config::Secret;
@@ -40,6 +41,8 @@ Examples:
   inviter sync --shard 0/4                      a quarter of the rooms; 1/4, 2/4 and 3/4 take the others
   inviter sync --expect DIGEST                  what a dry run has shown, or nothing
   inviter --format json sync --dry-run          the plan for programs
+  inviter --format html sync --dry-run >plan.html
+                                                the plan for a browser
   inviter sync --lock-file /run/inviter.lock --deadline 25m
                                                 for cron: one run at a time, and each ends in time
 
@@ -98,6 +101,22 @@ pub struct Cli {
     /// What to do
     #[command(subcommand)]
     pub command: Command,
+}
+
+impl Cli {
+    /// The same, if the command can print the format that is asked for.
+    ///
+    /// # Errors
+    /// When it cannot.
+    pub fn with_a_format_that_fits(self) -> Result<Self, clap::Error> {
+        match (self.format, &self.command) {
+            (Format::Markdown | Format::Html, Command::ByHand(_) | Command::Check(_)) => Err(Self::command().error(
+                ErrorKind::ArgumentConflict,
+                "this command prints --format text or json: markdown and html are for sync and the lists",
+            )),
+            _ => Ok(self),
+        }
+    }
 }
 
 /// What to do.
@@ -388,6 +407,10 @@ pub enum Format {
     Text,
     /// For programs; one JSON document.
     Json,
+    /// For merge requests and job summaries; plans, reports and lists.
+    Markdown,
+    /// For a browser; plans, reports and lists as one page that loads nothing else.
+    Html,
 }
 
 /// When to use colours.
@@ -403,8 +426,6 @@ pub enum Color {
 
 #[cfg(test)]
 mod tests {
-    use clap::CommandFactory;
-
     use super::*;
 
     #[test]

@@ -23,6 +23,7 @@ pub mod manual;
 pub mod matrix;
 pub mod metrics;
 pub mod naming;
+mod page;
 mod place;
 pub mod plan;
 pub mod power;
@@ -184,7 +185,7 @@ async fn sync<W: Write>(
 
     printer.plan(plan, &refusals)?;
     if args.dry_run && !plan.is_empty() {
-        printer.text(|_| plan::text::digest(&plan.digest())).context("the digest cannot be printed")?;
+        printer.digest(&plan.digest()).context("the digest cannot be printed")?;
     }
     if let Some(reviewed) = args.expect.filter(|reviewed| *reviewed != plan.digest()) {
         printer.report(plan, &refusals, None)?;
@@ -389,7 +390,7 @@ pub fn colored<S: RawStream>(color: Color, stream: &S) -> bool {
     }
 }
 
-/// Prints plan and report: text at once, JSON as one document at the end.
+/// Prints plan and report: text and Markdown at once, JSON and a page as one document at the end.
 struct Printer<'a, W> {
     format: Format,
     dress: plan::text::Dress,
@@ -401,9 +402,19 @@ impl<W: Write> Printer<'_, W> {
     fn plan(&mut self, plan: &Plan, refusals: &[Refusal]) -> anyhow::Result<()> {
         match self.format {
             Format::Text => self.print(&plan::text::plan(plan, refusals, self.dress)),
-            Format::Json => Ok(()),
+            Format::Markdown => self.print(&plan::markdown::plan(plan, refusals)),
+            Format::Json | Format::Html => Ok(()),
         }
         .context("the plan cannot be printed, so nothing was changed")
+    }
+
+    /// What `--expect` wants, which the documents hold themselves.
+    fn digest(&mut self, digest: &Digest) -> anyhow::Result<()> {
+        match self.format {
+            Format::Text => self.print(&plan::text::digest(digest)),
+            Format::Markdown => self.print(&plan::markdown::digest(digest)),
+            Format::Json | Format::Html => Ok(()),
+        }
     }
 
     fn report(&mut self, plan: &Plan, refusals: &[Refusal], report: Option<&Report>) -> anyhow::Result<()> {
@@ -412,10 +423,12 @@ impl<W: Write> Printer<'_, W> {
                 let document = plan::json::Document::new(plan, refusals, report);
                 self.json(&document)
             }
+            (Format::Html, report) => self.print(&plan::html::page(plan, refusals, report)),
             (Format::Text, Some(report)) if !plan.is_empty() => {
                 self.print(&plan::text::report(plan, report, self.dress))
             }
-            (Format::Text, _) => Ok(()),
+            (Format::Markdown, Some(report)) if !plan.is_empty() => self.print(&plan::markdown::report(plan, report)),
+            (Format::Text | Format::Markdown, _) => Ok(()),
         }
         .context("the report cannot be printed; see the homeserver for what was done")
     }
@@ -424,7 +437,7 @@ impl<W: Write> Printer<'_, W> {
     fn text(&mut self, text: impl FnOnce(plan::text::Dress) -> String) -> anyhow::Result<()> {
         match self.format {
             Format::Text => self.print(&text(self.dress)),
-            Format::Json => Ok(()),
+            Format::Json | Format::Markdown | Format::Html => Ok(()),
         }
     }
 

@@ -10,7 +10,7 @@ use inviter::progress::Bars;
 use inviter::report::Status;
 
 fn main() -> ExitCode {
-    let cli = match Cli::try_parse() {
+    let cli = match Cli::try_parse().and_then(Cli::with_a_format_that_fits) {
         Ok(cli) => cli,
         Err(error) => {
             // Help and version are asked for, and no error.

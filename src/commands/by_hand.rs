@@ -67,10 +67,10 @@ pub(crate) async fn run<W: Write>(
             &end,
             &warnings,
         ))?,
-        Format::Text if complete => {
+        _ if complete => {
             printer.text(|dress| dress.bold(&manual::text::end(request, &end, mode.dry_run)) + "\n")?;
         }
-        Format::Text => printer.text(|dress| dress.bold(manual::text::FAILED) + "\n")?,
+        _ => printer.text(|dress| dress.bold(manual::text::FAILED) + "\n")?,
     }
     Ok(match end {
         _ if !complete => Status::Incomplete,

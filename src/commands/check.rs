@@ -32,8 +32,9 @@ pub(crate) async fn run<W: Write>(
         look(&config, args, watch, &mut findings).await;
     }
     match printer.format {
-        Format::Text => printer.text(|dress| findings.text(dress))?,
         Format::Json => printer.json(&findings)?,
+        // The command line lets no other through.
+        Format::Text | Format::Markdown | Format::Html => printer.print(&findings.text(printer.dress))?,
     }
     Ok(findings.status())
 }

@@ -59,5 +59,7 @@ fn print<W: Write>(list: List, mut printer: Printer<'_, W>) -> anyhow::Result<()
     match printer.format {
         Format::Text => printer.text(|dress| document.text(dress)),
         Format::Json => printer.json(&document),
+        Format::Markdown => printer.print(&document.markdown()),
+        Format::Html => printer.print(&document.html()),
     }
 }

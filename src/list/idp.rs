@@ -1,5 +1,7 @@
 //! What the identity providers want.
 
+mod html;
+
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
 
@@ -93,12 +95,14 @@ impl IdpList {
         for room in &self.rooms {
             room.text(&mut text, dress);
         }
+        let _ = writeln!(text, "{}", dress.bold(&self.summary()));
+        text
+    }
+
+    fn summary(&self) -> String {
         let people: BTreeSet<&str> =
             self.rooms.iter().flat_map(|room| &room.members).map(|member| member.user.as_str()).collect();
-        let summary =
-            format!("{}, {}.", count(self.rooms.len(), "room", "rooms"), count(people.len(), "person", "people"));
-        let _ = writeln!(text, "{}", dress.bold(&summary));
-        text
+        format!("{}, {}.", count(self.rooms.len(), "room", "rooms"), count(people.len(), "person", "people"))
     }
 }
 

@@ -1,5 +1,7 @@
 //! The rooms that the account has joined.
 
+mod html;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 
@@ -66,22 +68,33 @@ impl JoinedList {
         for room in &self.rooms {
             let alias = harmless(room.alias.as_deref().unwrap_or("(no alias)"));
             let _ = writeln!(text, "{}  {}", dress.bold(&alias), harmless(&room.room_id));
-            let name = room.name.as_deref().map_or_else(|| "no name".into(), |name| format!("\"{}\"", harmless(name)));
-            let power = room.power_level.map_or_else(|| "creator".into(), |level| format!("power level {level}"));
-            let space = if room.is_space { "space, " } else { "" };
-            let mark = if room.is_marked { ", managed" } else { "" };
-            let _ = writeln!(text, "  {name}, {space}version {}, {power}{mark}", harmless(&room.room_version));
+            let _ = writeln!(text, "  {}", room.facts());
         }
         for id in &self.unreadable {
-            let _ = writeln!(text, "{}\n  cannot be read, see the log", harmless(id));
+            let _ = writeln!(text, "{}\n  {}", harmless(id), Room::UNREADABLE);
         }
-        let rooms = count(self.rooms.len() + self.unreadable.len(), "room", "rooms");
-        let _ = writeln!(text, "{}", dress.bold(&format!("{} has joined {rooms}.", harmless(&self.account))));
+        let _ = writeln!(text, "{}", dress.bold(&self.summary()));
         text
+    }
+
+    fn summary(&self) -> String {
+        let rooms = count(self.rooms.len() + self.unreadable.len(), "room", "rooms");
+        format!("{} has joined {rooms}.", harmless(&self.account))
     }
 }
 
 impl Room {
+    const UNREADABLE: &str = "cannot be read, see the log";
+
+    /// All but the alias and the ID.
+    fn facts(&self) -> String {
+        let name = self.name.as_deref().map_or_else(|| "no name".into(), |name| format!("\"{}\"", harmless(name)));
+        let power = self.power_level.map_or_else(|| "creator".into(), |level| format!("power level {level}"));
+        let space = if self.is_space { "space, " } else { "" };
+        let mark = if self.is_marked { ", managed" } else { "" };
+        format!("{name}, {space}version {}, {power}{mark}", harmless(&self.room_version))
+    }
+
     fn new(me: &UserId, room: &JoinedRoom) -> Self {
         let power = room.power.of(me);
         Self {

@@ -1,5 +1,7 @@
 //! The rooms that are managed, those that were, and those that cannot be.
 
+mod html;
+
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
 
@@ -46,6 +48,9 @@ struct Managed {
     not_in_group: Vec<Guest>,
     /// What keeps a part of the room from being managed.
     problems: Vec<RoomProblem>,
+    /// All of them with their roles, for the page.
+    #[serde(skip)]
+    people: Vec<html::Person>,
 }
 
 #[derive(Debug, Serialize, JsonSchema)]
@@ -96,6 +101,16 @@ enum Next {
     Mark,
 }
 
+impl Next {
+    fn told(self) -> &'static str {
+        match self {
+            Self::Create => "the next sync creates it",
+            Self::Join => "the next sync accepts the invitation to it",
+            Self::Mark => "the next sync adopts it",
+        }
+    }
+}
+
 impl ManagedList {
     /// The rooms of a plan, and the others that the account has joined.
     #[must_use]
@@ -134,17 +149,20 @@ impl ManagedList {
                 room.text(&mut text, dress);
             }
         }
-        let summary = format!(
+        if !text.is_empty() {
+            text.push('\n');
+        }
+        let _ = writeln!(text, "{}", dress.bold(&self.summary()));
+        text
+    }
+
+    fn summary(&self) -> String {
+        format!(
             "{} managed, {} orphaned, {} not managed.",
             count(self.managed.len(), "room", "rooms"),
             self.orphaned.len(),
             self.not_managed.len()
-        );
-        if !text.is_empty() {
-            text.push('\n');
-        }
-        let _ = writeln!(text, "{}", dress.bold(&summary));
-        text
+        )
     }
 }
 
@@ -157,7 +175,9 @@ impl Managed {
         servers: &BTreeSet<OwnedServerName>,
     ) -> Self {
         let (mut joined, mut invited, mut missing) = (Vec::new(), Vec::new(), Vec::new());
-        for user in wanted.members.keys() {
+        let mut people = Vec::new();
+        for (user, member) in &wanted.members {
+            people.push(html::Person::wanted(user, member, room));
             let list = match room.membership(user) {
                 Membership::Join => &mut joined,
                 Membership::Invite => &mut invited,
@@ -171,7 +191,9 @@ impl Managed {
             if !is_there || user == me || wanted.members.contains_key(user) {
                 continue;
             }
-            let list = if servers.contains(user.server_name()) { &mut not_in_group } else { &mut external };
+            let is_external = !servers.contains(user.server_name());
+            people.push(html::Person::guest(user, room, is_external));
+            let list = if is_external { &mut external } else { &mut not_in_group };
             list.push(Guest { user: user.to_string(), is_invited: member.membership == Membership::Invite });
         }
         Self {
@@ -184,6 +206,7 @@ impl Managed {
             external,
             not_in_group,
             problems: plan.problems.iter().map(RoomProblem::from).collect(),
+            people,
         }
     }
 
@@ -276,12 +299,7 @@ impl NotManaged {
         let id = self.room_id.as_deref().map_or_else(|| "no room yet".into(), harmless);
         let _ = writeln!(text, "  {}  {id}", harmless(&self.alias));
         if let Some(next) = self.next {
-            let next = match next {
-                Next::Create => "the next sync creates it",
-                Next::Join => "the next sync accepts the invitation to it",
-                Next::Mark => "the next sync adopts it",
-            };
-            let _ = writeln!(text, "    {next}");
+            let _ = writeln!(text, "    {}", next.told());
         }
         problems(text, "    ", &self.problems, dress);
     }

@@ -9,6 +9,7 @@ use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::Value;
 
+use crate::plan::markdown::block;
 use crate::plan::text::Dress;
 
 pub use idp::IdpList;
@@ -54,6 +55,23 @@ impl Document {
             List::Idp(list) => list.text(dress),
             List::Joined(list) => list.text(dress),
             List::Managed(list) => list.text(dress),
+        }
+    }
+
+    /// The list for a merge request or the summary of a pipeline: its text in a block of its own.
+    #[must_use]
+    pub fn markdown(&self) -> String {
+        let lines: Vec<String> = self.text(Dress::new(false)).lines().map(ToOwned::to_owned).collect();
+        block("text", &lines)
+    }
+
+    /// The list as a page for a browser.
+    #[must_use]
+    pub fn html(&self) -> String {
+        match &self.list {
+            List::Idp(list) => list.html(),
+            List::Joined(list) => list.html(),
+            List::Managed(list) => list.html(),
         }
     }
 

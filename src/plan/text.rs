@@ -1,5 +1,6 @@
 //! The plan, and what became of it, for a person at a terminal.
 
+use std::borrow::Cow;
 use std::fmt::Write as _;
 use std::time::Duration;
 
@@ -75,16 +76,21 @@ pub fn plan(plan: &Plan, refusals: &[Refusal], dress: Dress) -> String {
         text.push('\n');
     }
     let _ = writeln!(text, "{}", dress.bold(&summary(plan)));
-    let time = estimate::rate_limited(plan);
-    if time >= WORTH_TELLING {
-        let minutes = time.as_secs().div_ceil(60);
-        let _ = writeln!(text, "With Synapse's default rate limits this takes about {minutes} min.");
+    if let Some(time) = time(plan) {
+        let _ = writeln!(text, "{time}");
     }
     text
 }
 
-/// The limits that the plan is over, and the ways to go on.
-fn refused(plan: &Plan, refusals: &[Refusal], dress: Dress) -> String {
+/// How long the plan takes, if that is worth telling.
+pub(super) fn time(plan: &Plan) -> Option<String> {
+    let time = estimate::rate_limited(plan);
+    let minutes = time.as_secs().div_ceil(60);
+    (time >= WORTH_TELLING).then(|| format!("With Synapse's default rate limits this takes about {minutes} min."))
+}
+
+/// The limits that the plan is over, and the ways to go on: what stands in the plan is indented.
+pub(super) fn refused(plan: &Plan, refusals: &[Refusal], dress: Dress) -> String {
     let stopped = plan.all().flat_map(|room| &room.withheld).any(|held| held.why == HoldReason::Stopped);
     let what = if stopped { "The guard stopped this run:" } else { "The guard refused to remove or demote anybody:" };
     let mut text = format!("{}\n", dress.color(AnsiColor::Red, what));
@@ -110,7 +116,7 @@ pub fn digest(digest: &Digest) -> String {
 }
 
 impl RoomPlan {
-    fn is_worth_telling(&self) -> bool {
+    pub(super) fn is_worth_telling(&self) -> bool {
         !(self.changes.is_empty() && self.withheld.is_empty() && self.problems.is_empty() && self.warnings.is_empty())
     }
 }
@@ -122,9 +128,19 @@ fn section(
     orphan: Option<&Orphan>,
     dress: Dress,
 ) {
-    let alias = alias.map_or_else(|| "(no alias)".into(), |alias| harmless(alias.as_str()));
-    let id = room.room_id.as_ref().map_or_else(|| "no room yet".into(), |id| harmless(id.as_str()));
+    let (alias, id) = names(alias, room);
     let _ = writeln!(text, "{}  {id}", dress.bold(&alias));
+    body(text, room, orphan, dress);
+}
+
+/// What a room is called, and its ID.
+pub(super) fn names<'a>(alias: Option<&'a OwnedRoomAliasId>, room: &'a RoomPlan) -> (Cow<'a, str>, Cow<'a, str>) {
+    let alias = alias.map_or_else(|| "(no alias)".into(), |alias| harmless(alias.as_str()));
+    (alias, room.room_id.as_ref().map_or_else(|| "no room yet".into(), |id| harmless(id.as_str())))
+}
+
+/// What there is to tell of a room: a line for each thing, indented by two, with its mark in front.
+pub(super) fn body(text: &mut String, room: &RoomPlan, orphan: Option<&Orphan>, dress: Dress) {
     if let Some(orphan) = orphan {
         let _ = writeln!(text, "  {} {orphan}", dress.color(AnsiColor::Yellow, "! warning:"));
     }
@@ -157,7 +173,7 @@ fn section(
 }
 
 /// What is held back, and why it would be done.
-fn held_lines(change: &HeldChange) -> Vec<(String, Option<String>)> {
+pub(super) fn held_lines(change: &HeldChange) -> Vec<(String, Option<String>)> {
     let line = |reason: &Reason| vec![(change.to_string(), Some(reason.to_string()))];
     match change {
         HeldChange::Kick(kick) => line(&kick.reason),
@@ -168,13 +184,13 @@ fn held_lines(change: &HeldChange) -> Vec<(String, Option<String>)> {
 }
 
 /// One line of a change: the mark in front, what is done, and why.
-struct Line {
-    mark: char,
-    what: String,
-    why: Option<String>,
+pub(super) struct Line {
+    pub(super) mark: char,
+    pub(super) what: String,
+    pub(super) why: Option<String>,
 }
 
-fn lines(change: &Change) -> Vec<Line> {
+pub(super) fn lines(change: &Change) -> Vec<Line> {
     let configured = |key: &str| Some(format!("[room] {key}"));
     match change {
         Change::Create(creation) => vec![Line { mark: '+', what: created(creation), why: None }],
@@ -321,7 +337,8 @@ impl Count {
     }
 }
 
-fn summary(plan: &Plan) -> String {
+/// The plan in one line.
+pub(super) fn summary(plan: &Plan) -> String {
     let count = Count::of(plan);
     let mut parts = Vec::new();
     let mut part = |number: usize, one: &str, many: &str| {

@@ -28,6 +28,7 @@ mod manual;
 mod matrix;
 mod metrics;
 mod package;
+mod pages;
 mod planner;
 mod readme;
 mod schema;

@@ -42,8 +42,9 @@ fn assert_unknown(modules: &[&str], forbidden: &[&str]) {
     }
 }
 
-const PURE: [&str; 12] = [
-    "actual", "check", "desired", "import", "list", "manual", "naming", "plan", "power", "report", "shard", "snapshot",
+const PURE: [&str; 13] = [
+    "actual", "check", "desired", "import", "list", "manual", "naming", "page", "plan", "power", "report", "shard",
+    "snapshot",
 ];
 
 #[test]

@@ -4,7 +4,7 @@ mod guard;
 mod naming;
 mod orphans;
 mod properties;
-mod renderings;
+pub mod renderings;
 mod rooms;
 mod rules;
 mod size;

@@ -10,7 +10,7 @@ use serde_json::Value;
 use super::world::{World, alias, limits};
 
 /// A world with a bit of everything.
-fn busy() -> World {
+pub fn busy() -> World {
     let mut world = World::with_room("ops", &["alice*", "bob", "carol", "dave"]);
     world.want("ops", "erin");
     world.unwant("ops", "alice");
@@ -25,7 +25,7 @@ fn busy() -> World {
     world
 }
 
-fn report(world: &World) -> Report {
+pub fn report(world: &World) -> Report {
     let mut outcomes = vec![
         Outcome::Applied,
         Outcome::Failed("the server said \u{1b}[31mno".into()),

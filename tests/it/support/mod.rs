@@ -4,6 +4,7 @@
 #![allow(dead_code, unused_imports, reason = "each host of this module uses only a part of it")]
 
 pub mod account;
+pub mod browser;
 pub mod double;
 pub mod ds389;
 pub mod federation;

@@ -13,7 +13,7 @@ async fn the_output_is_the_same_bytes_across_runs_and_orders_of_the_input() {
     let backwards: &[(&str, &[&str])] =
         &[("d", &["dave", "alice"]), ("c", &["carol"]), ("b", &["dave*", "bob"]), ("a", &["carol", "alice*", "bob"])];
     run(&scene.with_file(&forwards[1..3], ""), &["sync"]).await.success();
-    for format in ["text", "json"] {
+    for format in ["text", "json", "markdown", "html"] {
         let arguments = ["sync", "--dry-run", "--format", format];
         let first = run(&scene.with_file(forwards, ""), &arguments).await.success();
         for rooms in [forwards, backwards, forwards, backwards] {
