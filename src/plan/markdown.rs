@@ -104,3 +104,15 @@ fn span(text: &str) -> String {
 fn longest_run(text: &str) -> usize {
     text.split(|c| c != '`').map(str::len).max().unwrap_or(0)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_fence_is_longer_than_what_it_holds() {
+        assert_eq!(block("diff", &["+ a".into(), "````".into()]), "\n`````diff\n+ a\n````\n`````\n");
+        assert_eq!(block("diff", &[]), "");
+        assert_eq!([span("#a`b"), span("`a"), span("a")], ["``#a`b``", "`` `a ``", "`a`"]);
+    }
+}
