@@ -82,7 +82,7 @@ fn world(text: &str) -> (World, Report) {
     world.desired("ops").described.topic = Some(text.to_owned());
     world.desired("ops").warnings.insert(text.to_owned());
     for member in world.desired("ops").members.values_mut() {
-        member.via = [inviter::desired::Via { idp: "corp".into(), group: text.to_owned() }].into();
+        member.via = std::sync::Arc::new([inviter::desired::Via { idp: "corp".into(), group: text.to_owned() }].into());
     }
     world.want_room(&odd).described.name = Some(text.to_owned());
     world.want("ops", "dave");
