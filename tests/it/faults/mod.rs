@@ -3,6 +3,7 @@
 mod bounds;
 mod directory;
 mod kinds;
+mod reads;
 mod tenant;
 mod world;
 mod writes;
