@@ -5,6 +5,7 @@
 
 pub mod actual;
 pub mod apply;
+mod bounded;
 pub mod check;
 pub mod cli;
 mod commands;
@@ -153,7 +154,7 @@ async fn before_writing<F: Future>(stop: &Stop, reading: F) -> anyhow::Result<F:
 /// Prints a configuration made of that of a chat bot; it needs none itself.
 fn import_from_bot<W: Write>(args: &ImportArgs, mut printer: Printer<'_, W>) -> anyhow::Result<Status> {
     let file = args.file.display();
-    let text = std::fs::read_to_string(&args.file).with_context(|| format!("{file} cannot be read"))?;
+    let text = bounded::read_to_string(&args.file).with_context(|| format!("{file} cannot be read"))?;
     let toml = import::import(&args.file, &text, &args.values)?;
     printer.print(&toml).context("the configuration cannot be printed")?;
     Ok(Status::Done)

@@ -71,7 +71,7 @@ impl Config {
     /// # Errors
     /// When the file cannot be read, is no TOML, or says something that cannot be followed.
     pub fn load(path: &Path, values: &[String]) -> Result<Self, ConfigError> {
-        let text = std::fs::read_to_string(path).map_err(|error| ConfigError::unreadable(path, &error))?;
+        let text = crate::bounded::read_to_string(path).map_err(|error| ConfigError::unreadable(path, &error))?;
         Self::parse_with(path, &text, values)
     }
 

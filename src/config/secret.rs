@@ -61,7 +61,7 @@ impl Given {
             }
             (None, Some(file), None) => {
                 let path = folder.join(&file);
-                let value = std::fs::read_to_string(&path)
+                let value = crate::bounded::read_to_string(&path)
                     .map_err(|cause| error(&file_key, format!("{} cannot be read: {cause}", path.display())))?;
                 document.warn(readable_by_all(&path));
                 (file_key.as_str(), value)

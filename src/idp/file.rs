@@ -2,21 +2,17 @@
 
 use std::collections::BTreeSet;
 use std::fmt;
-use std::fs::File;
-use std::io::Read as _;
 use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
 use serde_json::value::RawValue;
 use toml::Spanned;
 
+use crate::bounded;
 use crate::config::FileIdp;
 use crate::place::{line_and_column, write_place};
 use crate::printable::line;
 use crate::snapshot::{Account, Group, Members, Snapshot, SourceId, Standing};
-
-/// A file that is larger is none that a person wrote.
-const LARGEST: u64 = 64 * 1024 * 1024;
 
 /// What is wrong with a file, and where.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -119,12 +115,7 @@ fn check<T: Placed>(contents: &Contents<T>, file: &str) -> Result<Vec<Checked>, 
 pub(super) fn read(idp: &FileIdp, wanted: &dyn Fn(&str) -> bool) -> Result<Snapshot, FileError> {
     let path = &idp.path;
     let error = |message: String| FileError { file: path.clone(), position: None, message };
-    let mut text = String::new();
-    let file = File::open(path).map_err(|cause| error(format!("cannot be read: {cause}. Check path")))?;
-    file.take(LARGEST + 1).read_to_string(&mut text).map_err(|cause| error(format!("cannot be read: {cause}")))?;
-    if text.len() as u64 > LARGEST {
-        return Err(error(format!("is larger than {} MiB: is it the right file?", LARGEST >> 20)));
-    }
+    let text = bounded::read_to_string(path).map_err(|cause| error(format!("cannot be read: {cause}. Check path")))?;
     parse(path, &text).map(|rooms| snapshot(rooms, wanted))
 }
 

@@ -49,7 +49,9 @@ impl Session {
         }
         let asked = Asked::read("asking for the version of Synapse");
         let url = format!("{}/_synapse/admin/v1/server_version", self.wire.server);
-        let answer = self.wire.ask(&asked, |_| Box::pin(connection::json(&self.http, self.http.get(&url))));
+        let token = self.wire.client.token();
+        let answer =
+            self.wire.ask(&asked, |_| Box::pin(connection::json(&self.http, self.http.get(&url), token.as_deref())));
         serde_json::from_value(answer.await.ok()?).ok().map(|version: Version| version.server_version)
     }
 

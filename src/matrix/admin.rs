@@ -161,7 +161,7 @@ impl Admin {
                 Some(body) => request.json(body),
                 None => request,
             };
-            connection::json(&self.http, request)
+            connection::json(&self.http, request, Some(self.token.expose()))
         })
         .await
         .map_err(told)

@@ -73,6 +73,11 @@ impl Connection {
         &self.versions
     }
 
+    /// The access token.
+    pub(super) fn token(&self) -> Option<String> {
+        self.session.access_token()
+    }
+
     /// The device that the access token belongs to.
     pub(super) fn device(&self) -> Option<&DeviceId> {
         self.session.device_id()
@@ -98,12 +103,12 @@ impl Connection {
         HttpError: From<FromHttpResponseError<R::EndpointError>>,
     {
         let token = self.session.access_token();
-        let token = token.as_deref().map_or(SendAccessToken::None, SendAccessToken::IfRequired);
+        let access = token.as_deref().map_or(SendAccessToken::None, SendAccessToken::IfRequired);
         let server = self.session.homeserver();
         let request = request
-            .try_into_http_request::<Vec<u8>>(server.as_str(), token, Cow::Borrowed(&self.versions))
+            .try_into_http_request::<Vec<u8>>(server.as_str(), access, Cow::Borrowed(&self.versions))
             .map_err(HttpError::IntoHttp)?;
-        let answer = execute(&self.http, reqwest::Request::try_from(request)?, longest).await?;
+        let answer = execute(&self.http, reqwest::Request::try_from(request)?, longest, token.as_deref()).await?;
         Ok(R::IncomingResponse::try_from_http_response(answer).map_err(HttpError::from)?)
     }
 }
@@ -116,7 +121,7 @@ pub(super) async fn whoami(
     token: &str,
 ) -> Result<whoami::v3::Response, SendError> {
     let request = http.get(format!("{server}/_matrix/client/v3/account/whoami")).bearer_auth(token).build()?;
-    let answer = execute(http, request, LONGEST).await?;
+    let answer = execute(http, request, LONGEST, Some(token)).await?;
     Ok(whoami::v3::Response::try_from_http_response(answer).map_err(HttpError::from)?)
 }
 
@@ -128,14 +133,18 @@ pub(super) async fn versions(
     token: &str,
 ) -> Result<SupportedVersions, SendError> {
     let request = http.get(format!("{server}/_matrix/client/versions")).bearer_auth(token).build()?;
-    let answer = execute(http, request, LONGEST).await?;
+    let answer = execute(http, request, LONGEST, Some(token)).await?;
     let answer = get_supported_versions::Response::try_from_http_response(answer).map_err(HttpError::from)?;
     Ok(answer.as_supported_versions())
 }
 
-/// Sends a request that is not of the specification. The answer is JSON, or the error that it tells.
-pub(super) async fn json(http: &reqwest::Client, request: reqwest::RequestBuilder) -> Result<Value, SendError> {
-    let answer = execute(http, request.build()?, LONGEST).await?;
+/// Sends a request that is not of the specification. The answer is JSON, or the error that it tells, without the token.
+pub(super) async fn json(
+    http: &reqwest::Client,
+    request: reqwest::RequestBuilder,
+    token: Option<&str>,
+) -> Result<Value, SendError> {
+    let answer = execute(http, request.build()?, LONGEST, token).await?;
     if answer.status().is_success() {
         return Ok(serde_json::from_slice(answer.body())
             .map_err(|error| HttpError::from(FromHttpResponseError::<UiaaResponse>::Deserialization(error.into())))?);
@@ -148,9 +157,9 @@ async fn execute(
     http: &reqwest::Client,
     request: reqwest::Request,
     longest: usize,
+    token: Option<&str>,
 ) -> Result<http::Response<Vec<u8>>, SendError> {
     let is_write = request.method() != http::Method::GET;
-    let authorization = request.headers().get(http::header::AUTHORIZATION).cloned();
     SENT.fetch_add(1, Ordering::Relaxed);
     let mut response = http.execute(request).await?;
     let mut answer = http::Response::new(Vec::new());
@@ -163,10 +172,9 @@ async fn execute(
         }
         body.extend_from_slice(&part);
     }
-    if body.len() <= QUOTED
-        && let Some(token) = authorization.as_ref().and_then(|value| value.as_bytes().strip_prefix(b"Bearer "))
-    {
-        blot_out(token, body);
+    // Also where the token was not sent with this request: who knows it may repeat it anywhere.
+    if let Some(token) = token.filter(|_| body.len() <= QUOTED) {
+        blot_out(token.as_bytes(), body);
     }
     // Most answers to changes hold nothing that would be missed, so that any page with status 200 would pass for one.
     let is_object = |body: &[u8]| serde_json::from_slice::<Map<String, Value>>(body).is_ok();

@@ -1,12 +1,11 @@
 //! The HTTP client, and what the first contact tells.
 
-use std::fs;
 use std::time::Duration;
 
 use reqwest::{Certificate, Client, redirect};
 
 use super::error::{Failure, What};
-use crate::config;
+use crate::{bounded, config};
 
 /// How long to wait for a connection, of all the time that a request may take.
 const CONNECT: Duration = Duration::from_secs(15);
@@ -26,7 +25,7 @@ pub(super) fn client(config: &config::Matrix) -> Result<Client, String> {
         }));
     if let Some(file) = &config.ca_file {
         let told = |error: &dyn std::fmt::Display| format!("ca_file {}: {error}", file.display());
-        let pem = fs::read(file).map_err(|error| told(&error))?;
+        let pem = bounded::read(file).map_err(|error| told(&error))?;
         let certificates = Certificate::from_pem_bundle(&pem).map_err(|error| told(&error))?;
         if certificates.is_empty() {
             return Err(told(&"there is no certificate in it (expected PEM)"));

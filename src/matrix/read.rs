@@ -266,7 +266,13 @@ impl Reader {
         let kind = StateEventType::from(kind);
         let mut request = get_state_event_for_key::v3::Request::new(room.to_owned(), kind.clone(), String::new());
         request.format = StateEventFormat::Event;
-        Ok(self.asked_state(request).await?.map(|answer| StateEvent::of(&kind, answer)).unwrap_or_default())
+        let event = self.asked_state(request).await?.map(|answer| StateEvent::of(&kind, answer)).unwrap_or_default();
+        if event.is_of(&kind.to_string()) {
+            Ok(event)
+        } else {
+            let asked = format!("reading {kind} of {room}");
+            Err(Failure::unintelligible(&asked, &self.wire.server, &format!("it is no {kind}")))
+        }
     }
 
     /// An event that may not be part of the state any more.
@@ -297,7 +303,10 @@ impl Reader {
     ) -> Result<Option<Map<String, Value>>, Failure> {
         let asked = Asked::read(format!("reading {} of {}", request.event_type, request.room_id));
         match self.wire.ask(&asked, |client| client.send(request.clone())).await {
-            Ok(answer) => Ok(serde_json::from_str(answer.event_or_content.get()).ok()),
+            // What is no object is not the same as no event.
+            Ok(answer) => serde_json::from_str(answer.event_or_content.get())
+                .map(Some)
+                .map_err(|error| Failure::unintelligible(&asked.text, &self.wire.server, &error.to_string())),
             Err(failure) if failure.is_refusal(404, "M_NOT_FOUND") => Ok(None),
             Err(failure) => Err(failure),
         }

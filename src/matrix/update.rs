@@ -14,6 +14,19 @@ use crate::plan::Edit;
 
 /// How often a lost race is run again.
 const RACES: usize = 3;
+/// What power levels can say (<https://spec.matrix.org/v1.16/client-server-api/#mroompower_levels>).
+const POWER_LEVELS: [&str; 10] = [
+    "ban",
+    "events",
+    "events_default",
+    "invite",
+    "kick",
+    "notifications",
+    "redact",
+    "state_default",
+    "users",
+    "users_default",
+];
 
 impl Writer {
     /// Makes a change onto what a state event without state key is now.
@@ -87,5 +100,50 @@ impl StateEvent {
 
     fn content(&self) -> Option<&Map<String, Value>> {
         self.content.as_ref()
+    }
+
+    /// Whether this is an event of such a type, or its content, rather than some other object. What is written is made
+    /// from it: taken for empty power levels, `{}` would do away with those that are there.
+    pub(super) fn is_of(&self, kind: &str) -> bool {
+        let Some(content) = &self.content else { return true };
+        let (keys, may_be_empty): (&[&str], bool) = match kind {
+            "m.room.power_levels" => (&POWER_LEVELS, false),
+            "m.room.join_rules" => (&["join_rule"], false),
+            // A room without name or alias may have an empty event.
+            "m.room.name" => (&["name"], true),
+            "m.room.canonical_alias" => (&["alias", "alt_aliases"], true),
+            _ => return true,
+        };
+        self.id.is_some() || (may_be_empty && content.is_empty()) || keys.iter().any(|key| content.contains_key(*key))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn an_object_that_is_no_content_is_not_taken_for_an_empty_one() {
+        let is_of = |kind: &str, answer: Value| {
+            let Value::Object(answer) = answer else { panic!("{answer}") };
+            StateEvent::of(&kind.into(), answer).is_of(kind)
+        };
+        let whole = json!({ "type": "m.room.power_levels", "event_id": "$a", "content": {} });
+        for (kind, answer, expected) in [
+            ("m.room.power_levels", json!({ "users": {} }), true),
+            ("m.room.power_levels", whole, true),
+            ("m.room.power_levels", json!({}), false),
+            ("m.room.power_levels", json!({ "room_id": 7 }), false),
+            ("m.room.join_rules", json!({ "join_rule": "invite" }), true),
+            ("m.room.join_rules", json!({}), false),
+            ("m.room.canonical_alias", json!({}), true),
+            ("m.room.canonical_alias", json!({ "room_id": 7 }), false),
+            ("m.room.name", json!({ "name": "a" }), true),
+        ] {
+            assert_eq!(is_of(kind, answer.clone()), expected, "{kind} {answer}");
+        }
+        assert!(StateEvent::default().is_of("m.room.power_levels"), "there is none");
     }
 }

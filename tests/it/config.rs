@@ -205,6 +205,22 @@ fn a_missing_file_is_told_with_the_way_to_name_another() {
 }
 
 #[test]
+fn a_file_that_is_larger_than_anything_meant_is_not_read_to_its_end() {
+    let told = "it is larger than 64 MiB; is it the right file?";
+    let folder = tempfile::tempdir().unwrap();
+    let large = folder.path().join("large");
+    std::fs::File::create(&large).unwrap().set_len((64 << 20) + 1).unwrap();
+    let place = large.display();
+    for path in [large.as_path(), Path::new("/dev/zero")] {
+        let error = Config::load(path, &[]).unwrap_err().to_string();
+        assert_eq!(error, format!("{}: the configuration cannot be read: {told}", path.display()));
+    }
+    let secret = GOOD.replace("access_token = \"syt_secret\"", &format!("access_token_file = \"{place}\""));
+    let error = parse(&secret).unwrap_err();
+    assert_eq!(error, format!("inviter.toml:3:1: matrix.access_token_file: {place} cannot be read: {told}"));
+}
+
+#[test]
 fn every_configuration_under_examples_is_read() {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples");
     let mut read = 0;

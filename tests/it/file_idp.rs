@@ -1,6 +1,6 @@
 //! A file as identity provider.
 
-use std::fs;
+use std::fs::{self, File};
 use std::path::Path;
 
 use inviter::config::{Config, Idp};
@@ -51,4 +51,7 @@ fn what_is_wrong_with_a_file_is_told_with_its_place() {
     fs::write(folder.path().join("rooms.json"), b"\xff").unwrap();
     let binary = fetch(&idp(folder.path(), "rooms.json")).unwrap_err();
     assert!(binary.contains("valid UTF-8"), "{binary}");
+    File::create(folder.path().join("rooms.json")).unwrap().set_len((64 << 20) + 1).unwrap();
+    let endless = fetch(&idp(folder.path(), "rooms.json")).unwrap_err();
+    assert!(endless.contains("it is larger than 64 MiB; is it the right file?"), "{endless}");
 }

@@ -46,7 +46,7 @@ impl Assertions {
             path: path.to_owned(),
             cause: format!("{}. {NEED}", line(cause)),
         };
-        let pem = std::fs::read(path).map_err(|error| useless(&format!("cannot be read: {error}")))?;
+        let pem = crate::bounded::read(path).map_err(|error| useless(&format!("cannot be read: {error}")))?;
         let certificate = CertificateDer::from_pem_slice(&pem).map_err(|_| useless("there is no certificate in it"))?;
         let key = PrivateKeyDer::from_pem_slice(&pem).map_err(|_| useless("there is no private key in it"))?;
         let key = match &key {

@@ -63,6 +63,10 @@ impl<'a> Tokens<'a> {
         let mut attempt = 1;
         loop {
             match self.credential.get_token(&[&self.scope], None).await {
+                // As which the library takes an answer without one.
+                Ok(token) if token.token.secret().is_empty() => {
+                    return Err(failure(self.idp, "there is no token in the answer".into(), NETWORK));
+                }
                 Ok(token) => return Ok(token),
                 Err(error) if attempt < ATTEMPTS && is_passing(&error, &self.idp.credential) => {
                     tracing::debug!(attempt, "signing in failed, and is tried again");
@@ -93,7 +97,7 @@ fn credential(idp: &EntraIdp) -> Result<Arc<dyn TokenCredential>, EntraProblem> 
     let mut cloud = CustomConfiguration::default();
     idp.authority.as_str().clone_into(&mut cloud.authority_host);
     let client_options = ClientOptions {
-        transport: Some(Transport::new(Arc::new(client))),
+        transport: Some(Transport::new(Arc::new(http::Bounded(client)))),
         // Its own retries wait as long as they are told, and 80 seconds for nobody.
         retry: RetryOptions::none(),
         cloud: Some(Arc::new(CloudConfiguration::Custom(cloud))),

@@ -67,7 +67,7 @@ fn roots(ca_file: Option<&Path>) -> Result<RootCertStore, Problem> {
     roots.add_parsable_certificates(system.certs);
     if let Some(path) = ca_file {
         let useless = |cause: String| Problem::CaFile { path: path.to_owned(), cause: line(&cause) };
-        let pem = std::fs::read(path).map_err(|error| useless(error.to_string()))?;
+        let pem = crate::bounded::read(path).map_err(|error| useless(error.to_string()))?;
         let mut added = 0;
         for certificate in CertificateDer::pem_slice_iter(&pem) {
             let certificate = certificate.map_err(|error| useless(error.to_string()))?;

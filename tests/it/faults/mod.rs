@@ -1,4 +1,9 @@
-//! Servers that fail at any message or answer without end, between the real program and real servers.
+//! Servers that fail in every way at every request, between the real program and real servers.
 
 mod bounds;
 mod directory;
+mod kinds;
+mod reads;
+mod tenant;
+mod world;
+mod writes;

@@ -107,6 +107,8 @@ pub struct Recorder {
 struct Shared {
     // Says that nobody is to be let in any more.
     away: Notify,
+    // Says so to the connections that are kept open.
+    closing: Notify,
     is_away: AtomicBool,
     upstream: String,
     started: Instant,
@@ -154,6 +156,7 @@ impl Recorder {
             log: Mutex::default(),
             hook: Mutex::new(Arc::new(|_, _| Action::Forward)),
             away: Notify::new(),
+            closing: Notify::new(),
             is_away: AtomicBool::new(false),
         });
         let acceptor = authority.as_ref().map(acceptor);
@@ -303,7 +306,12 @@ async fn accept(listener: TcpListener, acceptor: Option<TlsAcceptor>, shared: Ar
 
 async fn serve(stream: impl Socket, shared: &Shared) -> io::Result<()> {
     let mut stream = BufStream::new(stream);
-    while let Some(request) = Request::read(&mut stream).await? {
+    loop {
+        let request = tokio::select! {
+            request = Request::read(&mut stream) => request?,
+            () = shared.closing.notified() => return Ok(()),
+        };
+        let Some(request) = request else { break };
         if shared.is_away.load(Ordering::SeqCst) {
             return Ok(());
         }
@@ -331,6 +339,7 @@ async fn serve(stream: impl Socket, shared: &Shared) -> io::Result<()> {
             Action::GoAway => {
                 shared.is_away.store(true, Ordering::SeqCst);
                 shared.away.notify_one();
+                shared.closing.notify_waiters();
                 // Until the port is closed, so that the client's next attempt is refused.
                 while TcpStream::connect(stream.get_ref().local_address()?).await.is_ok() {
                     tokio::time::sleep(Duration::from_millis(1)).await;
