@@ -258,13 +258,13 @@ pub struct InitArgs {
     /// The kind of identity provider
     #[arg(long, value_enum)]
     pub idp: Option<Kind>,
-    /// Base URL of the homeserver, like https://matrix.example.com
+    /// Base URL of the homeserver
     #[arg(long, value_name = "URL")]
     pub homeserver: Option<String>,
     /// Name of the homeserver, as in user IDs, like example.com
     #[arg(long, value_name = "NAME")]
     pub server_name: Option<String>,
-    /// Where the directory is, like ldaps://ldap.example.com
+    /// Where the directory is, beginning with `ldaps:` or `ldap:`
     #[arg(long, value_name = "URL")]
     pub url: Option<String>,
     /// The entry of the directory below which all is, like dc=example,dc=com

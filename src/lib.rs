@@ -129,7 +129,7 @@ async fn obey<W: Write + RawStream>(
         Command::Sync(args) => Box::pin(sync(&config, args, stop, watch, seen, printer)).await,
         Command::Idp => before_writing(stop, lists::idp(&config, printer)).await?,
         Command::Joined => before_writing(stop, lists::joined(&config, watch, printer)).await?,
-        Command::Managed => Box::pin(before_writing(stop, lists::managed(&config, watch, printer))).await?,
+        Command::Managed => before_writing(stop, Box::pin(lists::managed(&config, watch, printer))).await?,
         Command::ByHand(command) => {
             by_hand::run(&config, &command.request(), command.mode(), stop, watch, printer).await
         }

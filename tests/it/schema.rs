@@ -181,7 +181,7 @@ fn every_configuration_that_we_show_is_one_of_the_schema() {
         for entry in fs::read_dir(root().join(folder)).unwrap() {
             let path = entry.unwrap().path();
             let name = path.file_name().unwrap().to_string_lossy().into_owned();
-            if name.starts_with("inviter") && name.ends_with(".toml") {
+            if name.starts_with("inviter") && path.extension().is_some_and(|ending| ending == "toml") {
                 texts.push((path.display().to_string(), fs::read_to_string(&path).unwrap()));
             }
         }
