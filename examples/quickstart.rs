@@ -33,8 +33,8 @@ async fn main() -> ExitCode {
     synapse.register_many(&PEOPLE).await;
     let slapd = directory();
     let inviter = Inviter::new(&configuration(&synapse, &account, &slapd));
-    inviter.file("directory-password", slapd.password());
-    inviter.file("matrix-token", &account.access_token);
+    inviter.secret("directory-password", slapd.password());
+    inviter.secret("matrix-token", &account.access_token);
     println!("Ready. The configuration is {}/inviter.toml:\n", inviter.folder().display());
     println!("{}", configuration(&synapse, &account, &slapd));
 

@@ -57,6 +57,13 @@ impl Inviter {
         path
     }
 
+    /// The same for a secret: nobody else can read the file.
+    pub fn secret(&self, name: &str, content: &str) -> PathBuf {
+        let path = self.file(name, content);
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o600)).expect("the file is ours");
+        path
+    }
+
     /// The folder of the configuration.
     pub fn folder(&self) -> &Path {
         self.folder.path()
