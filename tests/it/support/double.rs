@@ -22,8 +22,12 @@ pub type Entry = (String, Vec<(String, Vec<Vec<u8>>)>);
 pub struct Manners {
     /// Its root DSE.
     pub root: Vec<(&'static str, Vec<&'static str>)>,
+    /// The result of the search for that.
+    pub root_result: u8,
     /// The most entries of a page; without it, the page control is not known.
     pub page: Option<usize>,
+    /// Whether further pages come without the control.
+    pub forgets_pages: bool,
     /// The most entries of an answer: more is a size limit exceeded.
     pub size_limit: Option<usize>,
     /// The most values of an attribute, which then comes in ranges.
@@ -145,7 +149,9 @@ impl State {
                 (name.to_string(), values.iter().map(|value| value.as_bytes().to_vec()).collect())
             };
             let root: Entry = (String::new(), self.manners.root.iter().map(owned).collect());
-            return (vec![self.entry(&root, &wanted), result(0x65, 0)], Vec::new(), true);
+            let code = self.manners.root_result;
+            let entry = (code == 0).then(|| self.entry(&root, &wanted));
+            return (entry.into_iter().chain([result(0x65, code)]).collect(), Vec::new(), true);
         }
         let base = normal(&base);
         let below = |dn: &str| {
@@ -183,7 +189,7 @@ impl State {
         }
         operations.push(result_saying(0x65, code, self.manners.says));
         let answer = match (page, self.manners.page) {
-            (Some(_), Some(_)) => {
+            (Some(_), Some(_)) if start == 0 || !self.manners.forgets_pages => {
                 let cookie = if end < all { end.to_string() } else { String::new() };
                 let value = tag(0x30, &[tag(2, &[0]), tag(4, cookie.as_bytes())].concat());
                 let control = tag(0x30, &[tag(4, PAGED_RESULTS.as_bytes()), tag(4, &value)].concat());
