@@ -12,7 +12,7 @@ pub(super) fn primary_group(own: &[u8], primary_group_id: &str) -> Option<Vec<u8
 
 /// Whether this is an identifier (MS-DTYP, section 2.4.2.2).
 pub(super) fn is_sid(bytes: &[u8]) -> bool {
-    matches!(bytes, [1, count @ 1.., ..] if bytes.len() == 8 + 4 * usize::from(*count))
+    matches!(bytes, [1, count, ..] if *count > 0 && bytes.len() == 8 + 4 * usize::from(*count))
 }
 
 /// What follows the identifier of the domain in that of a group: what `primaryGroupID` would say.
