@@ -104,8 +104,7 @@ impl Directory<'_> {
                     members.insert(ids.get(at).cloned().flatten().unwrap_or_else(|| node.dn.to_string()));
                 }
                 (Some(Person::Nameless(why)), _) if node.group.is_none() => puzzle(why),
-                (Some(Person::Unclear(why)), _) => puzzle(why),
-                (None, Rest::Unclear(why)) => puzzle(why),
+                (Some(Person::Unclear(why)), _) | (None, Rest::Unclear(why)) => puzzle(why),
                 _ => {}
             }
             open.extend(self.leads_to(node));

@@ -180,7 +180,7 @@ impl Session {
     pub(super) async fn root(&self) -> Result<Root, LdapFailure> {
         let attributes = ROOT_ATTRIBUTES.map(String::from);
         let page = self.page(self.ldap.clone(), "", Scope::Base, "(objectClass=*)", &attributes, 0).await;
-        let page = self.told(page)?;
+        let page = self.told(page).map_err(|problem| LdapFailure { step: Step::Root, problem })?;
         Ok(page.entries.first().map(Root::of).unwrap_or_default())
     }
 
@@ -188,18 +188,17 @@ impl Session {
     pub(super) async fn knows_class(&self, subschema: &str, class: &str) -> Result<bool, LdapFailure> {
         let attributes = ["objectClasses".to_owned()];
         let page = self.page(self.ldap.clone(), subschema, Scope::Base, "(objectClass=*)", &attributes, 0).await;
-        let page = self.told(page)?;
+        let page = self.told(page).map_err(|problem| LdapFailure { step: Step::Root, problem })?;
         let name = format!("'{}'", class.to_lowercase());
         Ok(page.entries.iter().any(|schema| schema.texts("objectClasses").any(|it| it.to_lowercase().contains(&name))))
     }
 
     /// What a server told of itself. One that is busy may be another than it seems.
-    fn told(&self, page: Result<Page, Problem>) -> Result<Page, LdapFailure> {
-        let failed = |problem| LdapFailure { step: Step::Root, problem };
-        let mut page = page.map_err(failed)?;
+    fn told(&self, page: Result<Page, Problem>) -> Result<Page, Problem> {
+        let mut page = page?;
         match page.result.take_if(|result| matches!(result.rc, 3 | 51 | 52)) {
             None => Ok(page),
-            busy => Err(failed(self.unsuccessful(&Step::Root, busy))),
+            busy => Err(self.unsuccessful(&Step::Root, busy)),
         }
     }
 

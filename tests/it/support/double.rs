@@ -53,6 +53,8 @@ pub struct Double {
 struct State {
     manners: Manners,
     entries: Vec<Entry>,
+    /// Their DNs in one spelling.
+    names: Vec<String>,
     searches: Vec<String>,
     /// The DNs of binds.
     binds: Vec<String>,
@@ -63,7 +65,8 @@ impl Double {
     pub fn start(manners: Manners, entries: Vec<Entry>) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").expect("a port is free");
         let port = listener.local_addr().expect("it has an address").port();
-        let state = State { manners, entries, searches: Vec::new(), binds: Vec::new() };
+        let names = entries.iter().map(|(dn, _)| normal(dn)).collect();
+        let state = State { manners, entries, names, searches: Vec::new(), binds: Vec::new() };
         let double = Self { port, state: Arc::new(Mutex::new(state)) };
         let shared = double.clone();
         thread::spawn(move || {
@@ -154,11 +157,10 @@ impl State {
             return (entry.into_iter().chain([result(0x65, code)]).collect(), Vec::new(), true);
         }
         let base = normal(&base);
-        let below = |dn: &str| {
-            let dn = normal(dn);
-            dn == base || subtree && dn.ends_with(&format!(",{base}"))
-        };
-        let judged = self.entries.iter().filter(|(dn, _)| below(dn)).map(|it| Some((matches(&request[6], it)?, it)));
+        let inside = format!(",{base}");
+        let below = |dn: &String| *dn == base || subtree && dn.ends_with(&inside);
+        let named = self.names.iter().zip(&self.entries).filter(|(dn, _)| below(dn));
+        let judged = named.map(|(_, it)| Some((matches(&request[6], it)?, it)));
         let found: Option<Vec<(bool, &Entry)>> = judged.collect();
         let Some(found) = found else { return (vec![result(0x65, 53)], Vec::new(), true) };
         let found: Vec<&Entry> = found.into_iter().filter_map(|(is, entry)| is.then_some(entry)).collect();
