@@ -88,7 +88,7 @@ fn measure(slapd: &Slapd, prefix: &str, mode: &str) {
     let before = processor_time(process.trim());
     let status = Command::new(&itself).arg("read").arg(&file).arg(prefix).status().expect("it starts");
     assert!(status.success());
-    println!("    CPU time of slapd: {:.2?}", processor_time(process.trim()) - before);
+    println!("    CPU time of slapd: {:.2?}", processor_time(process.trim()).saturating_sub(before));
 }
 
 /// The CPU time of a process so far, in steps of 10 ms (`proc_pid_stat(5)`).

@@ -102,10 +102,10 @@ async fn obey<W: Write + RawStream>(cli: &Cli, stop: &Stop, watch: &dyn Watch, o
         config.matrix.admin_token.as_ref().map_err(Clone::clone)?;
     }
     match &cli.command {
-        Command::Sync(args) => sync(&config, args, stop, watch, printer).await,
+        Command::Sync(args) => Box::pin(sync(&config, args, stop, watch, printer)).await,
         Command::Idp => before_writing(stop, lists::idp(&config, printer)).await?,
         Command::Joined => before_writing(stop, lists::joined(&config, watch, printer)).await?,
-        Command::Managed => before_writing(stop, lists::managed(&config, watch, printer)).await?,
+        Command::Managed => Box::pin(before_writing(stop, lists::managed(&config, watch, printer))).await?,
         Command::ByHand(command) => {
             by_hand::run(&config, &command.request(), command.mode(), stop, watch, printer).await
         }

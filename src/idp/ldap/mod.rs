@@ -71,7 +71,7 @@ pub(super) async fn fetch(idp: &LdapIdp, wanted: &(dyn Fn(&str) -> bool + Sync))
 async fn fetch_from(idp: &LdapIdp, url: &Url, wanted: &(dyn Fn(&str) -> bool + Sync)) -> Result<Snapshot, LdapFailure> {
     let mut session = Session::open(idp, url).await?;
     let snapshot = match learn(&mut session, idp).await {
-        Ok((root, layout)) => Box::pin(Reading::of(&session, idp, &layout, &root, wanted).run()).await,
+        Ok((root, layout)) => Reading::of(&session, idp, &layout, &root, wanted).run().await,
         Err(failure) => Err(failure),
     };
     session.close().await;
