@@ -15,7 +15,7 @@
 
 use std::path::Path;
 use std::process::Command;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use futures_util::{StreamExt, stream};
 use inviter::config::Config;
@@ -24,7 +24,7 @@ use ldap3::{LdapConnAsync, LdapConnSettings, Scope, SearchEntry, ldap_escape};
 #[path = "../tests/it/support/mod.rs"]
 mod support;
 
-use support::slapd::{Slapd, SlapdOptions, group_dn, person_dn};
+use support::slapd::{Slapd, SlapdOptions, group_dn, group_entry, person_dn, person_entry};
 
 fn main() {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
@@ -54,6 +54,20 @@ fn main() {
             measure(&slapd, &some(members), mode);
         }
     }
+    drop(slapd);
+
+    let uids: Vec<_> = (0..people).map(uid).collect();
+    let sizes = || SOME.into_iter().take(2).filter(|members| *members <= people);
+    let entries = uids.iter().map(|uid| person_entry(uid)).chain(sizes().map(|members| some_group(members, &uids)));
+    let slapd = Slapd::start(&SlapdOptions {
+        entries: entries.collect(),
+        global_config: "TLSVerifyClient never\naccess to attrs=entryDN by * none".into(),
+        ..SlapdOptions::default()
+    });
+    for members in sizes() {
+        println!("\n{members} of {people} people in rooms, where no attribute finds entries by their names:");
+        measure(&slapd, &some(members), "members");
+    }
 }
 
 /// How many people are in the groups that are read apart from all others.
@@ -70,8 +84,19 @@ fn measure(slapd: &Slapd, prefix: &str, mode: &str) {
     let itself = std::env::current_exe().expect("it has a file");
     print!("read_people = {mode:?}: ");
     std::io::Write::flush(&mut std::io::stdout()).expect("somebody reads");
+    let process = std::fs::read_to_string(slapd.ca_file().with_file_name("pid")).expect("it runs");
+    let before = processor_time(process.trim());
     let status = Command::new(&itself).arg("read").arg(&file).arg(prefix).status().expect("it starts");
     assert!(status.success());
+    println!("    CPU time of slapd: {:.2?}", processor_time(process.trim()).saturating_sub(before));
+}
+
+/// The CPU time of a process so far, in steps of 10 ms (`proc_pid_stat(5)`).
+fn processor_time(process: &str) -> Duration {
+    let stat = std::fs::read_to_string(format!("/proc/{process}/stat")).expect("it runs");
+    let (_, after_name) = stat.rsplit_once(") ").expect("a name in parentheses");
+    let ticks: u64 = after_name.split(' ').skip(11).take(2).map(|part| part.parse::<u64>().expect("ticks")).sum();
+    Duration::from_millis(10 * ticks)
 }
 
 fn runtime() -> tokio::runtime::Runtime {
@@ -89,7 +114,8 @@ fn read(file: &str, prefix: &str) {
     let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
     let most = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap_or("unknown").trim();
     println!(
-        "{took:.2?}, {most} at most: {} accounts, {} groups, {members} memberships through groups in groups",
+        "{took:.2?}, CPU time {:.2?}, {most} at most: {} accounts, {} groups, {members} memberships through groups in groups",
+        processor_time("self"),
         snapshot.accounts.len(),
         snapshot.groups.len()
     );
@@ -167,9 +193,13 @@ fn load(slapd: &Slapd, people: usize, groups: usize) {
         slapd.group(&room(number), &members.iter().map(String::as_str).collect::<Vec<_>>());
     }
     for members in SOME.into_iter().filter(|members| *members <= people) {
-        let members_of: Vec<_> = (0..members).map(|number| uids[number * people / members].as_str()).collect();
-        slapd.group(&some(members), &members_of);
+        slapd.add(&some_group(members, &uids));
     }
+}
+
+fn some_group(members: usize, uids: &[String]) -> String {
+    let members_of: Vec<_> = (0..members).map(|number| uids[number * uids.len() / members].as_str()).collect();
+    group_entry(&some(members), &members_of)
 }
 
 fn configuration(slapd: &Slapd, mode: &str) -> String {

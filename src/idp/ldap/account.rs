@@ -29,6 +29,8 @@ pub(super) enum State {
     Usable { username: String, standing: Standing },
     /// Locked: not wanted anywhere.
     Locked,
+    /// It has no username that can be read, and why.
+    Nameless(String),
     /// It cannot be told who this is, or whether the account is locked, and why.
     Unclear(String),
 }
@@ -42,6 +44,7 @@ pub(super) fn state(entry: &Entry, layout: &Layout) -> State {
     };
     match username(entry, &layout.username_attribute) {
         Ok(username) => State::Usable { username, standing },
+        Err(reason) if entry.values(&layout.username_attribute).is_empty() => State::Nameless(reason),
         Err(reason) => State::Unclear(reason),
     }
 }

@@ -60,6 +60,15 @@ impl Entry {
         self.attributes.keys().any(|name| name.starts_with(&prefix))
     }
 
+    /// Whether values came under an attribute with an option that is no range: of another language, say (RFC 4512,
+    /// section 2.5.2). They are values of the attribute as well.
+    pub(super) fn has_options(&self, attribute: &str) -> bool {
+        let (prefix, range) = (format!("{};", attribute.to_ascii_lowercase()), range_of(attribute));
+        self.attributes
+            .iter()
+            .any(|(name, values)| name.starts_with(&prefix) && !name.starts_with(&range) && !values.is_empty())
+    }
+
     /// The range of an attribute that came; `None` if it did not come in ranges, or in one that makes no sense.
     pub(super) fn range(&self, attribute: &str) -> Option<Range> {
         let prefix = range_of(attribute);

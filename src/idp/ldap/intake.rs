@@ -43,7 +43,11 @@ impl Directory<'_> {
     ) -> Result<(), String> {
         for entry in entries {
             let at = self.enter(entry)?;
-            let names = entry.texts(&self.layout.group_name_attribute).map(str::to_owned).collect();
+            let names: BTreeSet<String> = entry.texts(&self.layout.group_name_attribute).map(str::to_owned).collect();
+            if names.is_empty() {
+                let attribute = &self.layout.group_name_attribute;
+                self.more_groups.get_or_insert_with(|| format!("a group has no {attribute} that can be read"));
+            }
             self.add_group(at, entry, names, stored);
         }
         Ok(())
@@ -60,6 +64,7 @@ impl Directory<'_> {
                 Person::Usable { id: entry.id(&self.layout.id_attributes), account }
             }
             State::Locked => Person::Locked,
+            State::Nameless(reason) => Person::Nameless(reason),
             State::Unclear(reason) => Person::Unclear(reason),
         };
         if names.is_empty() {
@@ -94,6 +99,9 @@ impl Directory<'_> {
             if entry.is_cut(attribute) {
                 group.flaws.insert(format!("the server sent only a part of {attribute}, as a range"));
             }
+            if entry.has_options(attribute) {
+                group.flaws.insert(format!("it has values of {attribute} with an option, which are not understood"));
+            }
             for value in entry.values(attribute) {
                 let Ok(value) = std::str::from_utf8(value) else {
                     group.flaws.insert(format!("a value of {attribute} is no text"));
@@ -118,7 +126,7 @@ impl Directory<'_> {
             }
         }
         if self.layout.has_primary_groups() {
-            match entry.values("objectSid").first() {
+            match entry.values("objectSid").first().filter(|sid| sid::is_sid(sid)) {
                 Some(sid) => group.sid = Some(sid.clone()),
                 None => {
                     group.flaws.insert("it has no objectSid that can be read: whose primary group it is".into());
@@ -157,8 +165,12 @@ impl Directory<'_> {
     pub(super) fn add_found(&mut self, entry: &Entry) -> Result<usize, String> {
         let at = self.enter(entry)?;
         let attributes = &self.layout.member_attributes;
-        let is_group = entry.texts("objectClass").any(|class| GROUP_CLASSES.contains(&class.to_lowercase().as_str()))
-            || attributes.iter().any(|attribute| !entry.values(attribute).is_empty() || entry.is_cut(attribute));
+        let dynamic = ["memberURL", "ipaExternalMember"].iter().any(|attribute| !entry.values(attribute).is_empty());
+        let is_group = dynamic
+            || entry.texts("objectClass").any(|class| GROUP_CLASSES.contains(&class.to_lowercase().as_str()))
+            || attributes.iter().any(|attribute| {
+                !entry.values(attribute).is_empty() || entry.is_cut(attribute) || entry.has_options(attribute)
+            });
         if is_group {
             self.add_group(at, entry, BTreeSet::new(), &BTreeSet::new());
         } else if entry.texts("objectClass").any(|class| class.eq_ignore_ascii_case("foreignSecurityPrincipal"))

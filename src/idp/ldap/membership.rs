@@ -25,6 +25,8 @@ pub(super) struct Directory<'a> {
     pub(super) primary: HashMap<Vec<u8>, Vec<usize>>,
     /// How many people have a primary group that cannot be told.
     pub(super) rootless: usize,
+    /// Whether there are references below `user_base` to servers that may have more people.
+    pub(super) has_more_people: bool,
     pub(super) notices: BTreeSet<String>,
     /// Why there may be more groups than these, if so.
     pub(super) more_groups: Option<String>,
@@ -58,6 +60,7 @@ impl<'a> Directory<'a> {
             nameless: 0,
             primary: HashMap::new(),
             rootless: 0,
+            has_more_people: false,
             notices: BTreeSet::new(),
             more_groups: None,
         }

@@ -29,8 +29,13 @@ pub(super) enum Rest {
 }
 
 pub(super) enum Person {
-    Usable { id: Option<SourceId>, account: Account },
+    Usable {
+        id: Option<SourceId>,
+        account: Account,
+    },
     Locked,
+    /// Without a username; of a group that a wide `user_filter` finds too, nothing is missing.
+    Nameless(String),
     Unclear(String),
 }
 
@@ -60,7 +65,7 @@ impl Node {
 
     pub(super) fn puzzle(&self) -> &str {
         match (&self.person, &self.rest) {
-            (Some(Person::Unclear(why)), _) | (_, Rest::Unclear(why)) => why,
+            (Some(Person::Nameless(why) | Person::Unclear(why)), _) | (_, Rest::Unclear(why)) => why,
             _ => "",
         }
     }

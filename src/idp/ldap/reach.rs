@@ -81,9 +81,15 @@ impl Directory<'_> {
                     if at == start { flaw.clone() } else { format!("in \"{}\", {flaw}", line(&node.label)) }
                 };
                 reasons.extend(group.flaws.iter().map(inside));
-                if let (Some(stranger), true) = (self.strangers(group).next(), self.nameless > 0) {
+                if let Some(stranger) = self.strangers(group).next() {
                     let stranger = line(stranger);
-                    reasons.insert(format!("memberUid \"{stranger}\" may be somebody whose username cannot be read"));
+                    if self.nameless > 0 {
+                        let reason = format!("memberUid \"{stranger}\" may be somebody whose username cannot be read");
+                        reasons.insert(reason);
+                    }
+                    if self.has_more_people {
+                        reasons.insert(format!("memberUid \"{stranger}\" may be somebody at another server"));
+                    }
                 }
             }
             if node.group.as_ref().is_some_and(|group| group.sid.is_some()) && self.rootless > 0 {
@@ -97,8 +103,8 @@ impl Directory<'_> {
                 (Some(Person::Usable { .. }), _) => {
                     members.insert(ids.get(at).cloned().flatten().unwrap_or_else(|| node.dn.to_string()));
                 }
-                (Some(Person::Unclear(why)), _) if node.group.is_none() => puzzle(why),
-                (None, Rest::Unclear(why)) => puzzle(why),
+                (Some(Person::Nameless(why)), _) if node.group.is_none() => puzzle(why),
+                (Some(Person::Unclear(why)), _) | (None, Rest::Unclear(why)) => puzzle(why),
                 _ => {}
             }
             open.extend(self.leads_to(node));

@@ -11,10 +11,6 @@ use crate::config::{LdapIdp, ReadPeople};
 use crate::printable::line;
 use crate::snapshot::Snapshot;
 
-/// Looking up somebody whom a group names takes as long as reading this many people of everybody, page by page. Of slapd's
-/// CPU time it takes that of five, since there are two searches and a filter; of the time here, that of two.
-const COST_OF_A_NAME: usize = 3;
-
 /// One reading of a directory.
 pub(super) struct Reading<'a> {
     pub(super) session: &'a Session,
@@ -57,11 +53,12 @@ impl<'a> Reading<'a> {
         let mut directory = self.directory(&groups, &stored).map_err(malformed(&in_groups.step))?;
         let reached = directory.reached();
         let names = reached.unknown.len() + reached.usernames.len();
+        let mut by_name = ByName::of(self);
         let among_people = self.ask("user_base", &self.idp.user_base, &self.layout.user_filter, &self.user_attributes);
         let everybody = match self.idp.read_people {
             ReadPeople::All => Some(self.session.search(&among_people).await?),
             ReadPeople::Members => None,
-            ReadPeople::Auto => self.session.search_up_to(&among_people, names.saturating_mul(COST_OF_A_NAME)).await?,
+            ReadPeople::Auto => self.session.search_up_to(&among_people, by_name.cost(&reached).await?).await?,
         };
         let chosen = self.idp.read_people == ReadPeople::Auto;
         let people = if let Some(people) = everybody {
@@ -71,7 +68,7 @@ impl<'a> Reading<'a> {
         } else {
             let because = if chosen { "there are many more" } else { "the configuration says so" };
             tracing::info!(named = names, %because, "only people whom groups name are read");
-            let Some(because) = ByName::of(self).read(&mut directory).await? else {
+            let Some(because) = by_name.read(&mut directory).await? else {
                 return Ok(directory.into_snapshot());
             };
             directory = self.directory(&groups, &stored).map_err(malformed(&in_groups.step))?;
@@ -83,9 +80,9 @@ impl<'a> Reading<'a> {
         if people.entries.is_empty() {
             return Err(LdapFailure { step: among_people.step, problem: Problem::NoPeople });
         }
-        self.note_references(&mut directory, &people, &self.idp.user_base);
+        directory.has_more_people = self.note_references(&mut directory, &people, &self.idp.user_base);
         directory.add_people(people.entries).map_err(malformed(&among_people.step))?;
-        ByName::of(self).look_up_others(&mut directory).await?;
+        by_name.look_up_others(&mut directory).await?;
         Ok(directory.into_snapshot())
     }
 

@@ -69,7 +69,7 @@ impl Session {
         let mut found = Found::default();
         let mut read = 0;
         let mut empty_pages = 0;
-        let mut cookie = Vec::new();
+        let (mut cookie, mut is_paged) = (Vec::new(), false);
         let problem = loop {
             let mut ldap = self.ldap.clone();
             let mut controls: Vec<RawControl> = Vec::new();
@@ -102,7 +102,11 @@ impl Session {
             found.entries.extend(entries);
             found.references += page.references;
             cookie = match next_cookie(&result.ctrls) {
-                Ok(cookie) => cookie,
+                Ok(None) if is_paged => break Problem::Malformed("a further page without its control".into()),
+                Ok(next) => {
+                    is_paged = next.is_some();
+                    next.unwrap_or_default()
+                }
                 Err(what) => break Problem::Malformed(what.into()),
             };
             if cookie.is_empty() {
@@ -176,7 +180,7 @@ impl Session {
     pub(super) async fn root(&self) -> Result<Root, LdapFailure> {
         let attributes = ROOT_ATTRIBUTES.map(String::from);
         let page = self.page(self.ldap.clone(), "", Scope::Base, "(objectClass=*)", &attributes, 0).await;
-        let page = page.map_err(|problem| LdapFailure { step: Step::Root, problem })?;
+        let page = self.told(page).map_err(|problem| LdapFailure { step: Step::Root, problem })?;
         Ok(page.entries.first().map(Root::of).unwrap_or_default())
     }
 
@@ -184,9 +188,18 @@ impl Session {
     pub(super) async fn knows_class(&self, subschema: &str, class: &str) -> Result<bool, LdapFailure> {
         let attributes = ["objectClasses".to_owned()];
         let page = self.page(self.ldap.clone(), subschema, Scope::Base, "(objectClass=*)", &attributes, 0).await;
-        let page = page.map_err(|problem| LdapFailure { step: Step::Root, problem })?;
+        let page = self.told(page).map_err(|problem| LdapFailure { step: Step::Root, problem })?;
         let name = format!("'{}'", class.to_lowercase());
         Ok(page.entries.iter().any(|schema| schema.texts("objectClasses").any(|it| it.to_lowercase().contains(&name))))
+    }
+
+    /// What a server told of itself. One that is busy may be another than it seems.
+    fn told(&self, page: Result<Page, Problem>) -> Result<Page, Problem> {
+        let mut page = page?;
+        match page.result.take_if(|result| matches!(result.rc, 3 | 51 | 52)) {
+            None => Ok(page),
+            busy => Err(self.unsuccessful(&Step::Root, busy)),
+        }
     }
 
     /// Sends one search and reads its whole answer.
@@ -239,16 +252,16 @@ impl Session {
     }
 }
 
-/// The cookie of the next page; empty after the last, and from a server that knows no pages.
-fn next_cookie(controls: &[Control]) -> Result<Vec<u8>, &'static str> {
+/// The cookie of the next page; empty after the last. `None` from a server that knows no pages.
+fn next_cookie(controls: &[Control]) -> Result<Option<Vec<u8>>, &'static str> {
     const ODD: &str = "a malformed page control";
     let Some(Control(_, control)) = controls.iter().find(|Control(_, control)| control.ctype == PAGED_RESULTS) else {
-        return Ok(Vec::new());
+        return Ok(None);
     };
     let (_, value) = parse_tag(control.val.as_deref().unwrap_or_default()).map_err(|_| ODD)?;
     let PL::C(parts) = value.payload else { return Err(ODD) };
     match parts.into_iter().nth(1) {
-        Some(StructureTag { payload: PL::P(cookie), .. }) => Ok(cookie),
+        Some(StructureTag { payload: PL::P(cookie), .. }) => Ok(Some(cookie)),
         _ => Err(ODD),
     }
 }
@@ -266,8 +279,8 @@ mod tests {
     #[test]
     fn the_cookie_of_the_next_page_is_read() {
         let RawControl { val, .. } = PagedResults { size: 7, cookie: b"next".to_vec() }.into();
-        assert_eq!(next_cookie(&control(val)), Ok(b"next".to_vec()));
-        assert_eq!(next_cookie(&[]), Ok(vec![]));
+        assert_eq!(next_cookie(&control(val)), Ok(Some(b"next".to_vec())));
+        assert_eq!(next_cookie(&[]), Ok(None));
     }
 
     #[test]
@@ -288,7 +301,7 @@ mod tests {
         let value =
             (start, proptest::collection::vec(any::<u8>(), 0..40)).prop_map(|(start, rest)| [start, rest].concat());
         crate::fuzz::try_all(&value, |value| {
-            if let Ok(cookie) = next_cookie(&control(Some(value.clone()))) {
+            if let Ok(Some(cookie)) = next_cookie(&control(Some(value.clone()))) {
                 assert!(cookie.is_empty() || value.windows(cookie.len()).any(|part| part == cookie), "{value:?}");
             }
         });

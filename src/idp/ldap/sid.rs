@@ -4,14 +4,15 @@
 /// what follows it (MS-DTYP, section 2.4.2.2; MS-SAMR, section 3.1.1.8.3). `None` if either is none.
 pub(super) fn primary_group(own: &[u8], primary_group_id: &str) -> Option<Vec<u8>> {
     let relative: u32 = primary_group_id.trim().parse().ok()?;
-    let [1, count, ..] = own else { return None };
-    let domain = own.len().checked_sub(4)?;
-    if *count == 0 || own.len() != 8 + 4 * usize::from(*count) {
-        return None;
-    }
+    let domain = own.len().checked_sub(4).filter(|_| is_sid(own))?;
     let mut sid = own.get(..domain)?.to_vec();
     sid.extend(relative.to_le_bytes());
     Some(sid)
+}
+
+/// Whether this is an identifier (MS-DTYP, section 2.4.2.2).
+pub(super) fn is_sid(bytes: &[u8]) -> bool {
+    matches!(bytes, [1, count, ..] if *count > 0 && bytes.len() == 8 + 4 * usize::from(*count))
 }
 
 /// What follows the identifier of the domain in that of a group: what `primaryGroupID` would say.

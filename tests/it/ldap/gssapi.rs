@@ -10,7 +10,7 @@ const KRB5: &str = "[libdefaults]\ndefault_realm = EXAMPLE.COM\ndns_lookup_kdc =
                     dns_canonicalize_hostname = false\nudp_preference_limit = 1\n";
 
 #[test]
-fn who_has_a_ticket_needs_no_password() {
+fn who_has_a_ticket_or_a_keytab_needs_no_password() {
     let server = Samba::shared();
     server.add_principal();
     let unit = format!("OU=kerberos,{SUFFIX}");
@@ -49,4 +49,10 @@ fn who_has_a_ticket_needs_no_password() {
     assert!(kinit.wait().unwrap().success());
     let with = run(&inviter).success().stdout;
     assert!(with.contains("@kim:example.com"), "{with}");
+
+    let keytab = inviter.folder().join("keytab");
+    server.export_keytab("Administrator", &keytab);
+    std::fs::remove_file(&cache).unwrap();
+    let by_keytab = run(&inviter.env("KRB5_CLIENT_KTNAME", &keytab.display().to_string())).success().stdout;
+    assert_eq!(by_keytab, with);
 }

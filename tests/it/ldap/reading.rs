@@ -49,7 +49,7 @@ fn everybody_is_read_when_most_are_members() {
     let slapd = with_people(900, &[(ROOM, &strs(&uids[..600]))]);
     let snapshot = fetch(&idp(&ldaps(&slapd), "page_size = 100\n")).unwrap();
     assert_eq!((members(&snapshot, ROOM).len(), snapshot.accounts.len()), (600, 900));
-    assert_eq!(slapd.searches(PEOPLE), 9, "a search for each page");
+    assert_eq!(slapd.searches(PEOPLE), 1 + 9, "a search for each page, and one for what finds entries by name");
 }
 
 #[test]
@@ -141,6 +141,24 @@ fn a_username_of_nobody_makes_everybody_be_read() {
 }
 
 #[test]
+fn a_username_of_nobody_may_be_somebody_at_another_server() {
+    let slapd = with_people(30, &[]);
+    slapd.add(&format!(
+        "dn: {}\nobjectClass: posixGroup\ncn: {ROOM}\ngidNumber: 1\nmemberUid: user00001\nmemberUid: far\n",
+        group_dn(ROOM)
+    ));
+    slapd.modify(&format!(
+        "dn: ou=branch,{PEOPLE}\ncontrol: 2.16.840.1.113730.3.4.2 true\nchangetype: add\nobjectClass: referral\n\
+         objectClass: extensibleObject\nou: branch\nref: ldap://branch.example.com/ou=people,dc=branch,dc=com\n"
+    ));
+    for mode in [ALL, MEMBERS, ""] {
+        let snapshot = fetch(&idp(&ldaps(&slapd), mode)).unwrap();
+        let reason = group(&snapshot, ROOM).members.unknown_because().unwrap();
+        assert_eq!(reason, "memberUid \"far\" may be somebody at another server", "{mode}");
+    }
+}
+
+#[test]
 fn hostile_names_find_nobody_else() {
     let slapd = with_people(30, &[]);
     let hostile = ["*", "*)(uid=*", "user00002)(|(uid=*", "\\2a", "user0000*", ")(objectClass=*"];
@@ -188,7 +206,7 @@ fn a_group_of_50_000_and_somebody_in_500_groups_are_read() {
     println!("50,000 members of one group: {:?}", started.elapsed());
     assert_eq!(members(&snapshot, ROOM), uids);
     assert!(names.iter().all(|name| members(&snapshot, name) == ["user00007"]));
-    assert_eq!(slapd.searches(PEOPLE), 10, "searches do not grow with the groups");
+    assert_eq!(slapd.searches(PEOPLE), 1 + 10, "searches do not grow with the groups");
 }
 
 fn said(slapd: &Slapd, more: &str) -> String {

@@ -47,7 +47,41 @@ fn a_server_without_pages_is_read_in_one_answer() {
 fn a_server_with_pages_is_read_page_by_page() {
     let double = Double::start(paging(), people(30));
     assert_eq!(members(&fetch(&idp(&at(&double), "")).unwrap(), ROOM).len(), 30);
-    assert_eq!(double.searches().len(), 5, "{:?}", double.searches());
+    // The root, the groups, two for what finds members by the hundred, and the people.
+    assert_eq!(double.searches().len(), 4 + 3, "{:?}", double.searches());
+}
+
+#[test]
+fn a_further_page_without_its_control_is_an_error() {
+    let double = Double::start(Manners { forgets_pages: true, ..paging() }, people(30));
+    let error = error(&idp(&at(&double), ""));
+    assert!(error.contains("a further page without its control"), "{error}");
+}
+
+#[test]
+fn a_server_that_is_too_busy_to_say_what_it_is_is_an_error() {
+    for (code, told) in [(3, "timeLimitExceeded (3)"), (51, "busy (51)"), (52, "unavailable (52)")] {
+        let error = error(&idp(&at(&Double::start(Manners { root_result: code, ..paging() }, people(3))), ""));
+        assert!(error.contains(told), "{error}");
+    }
+    let shy = Double::start(Manners { root_result: 50, ..paging() }, people(3));
+    assert_eq!(members(&fetch(&idp(&at(&shy), "")).unwrap(), ROOM).len(), 3);
+}
+
+#[test]
+fn everybody_is_read_where_looking_up_takes_searches_for_each() {
+    let mut entries = people(300);
+    let attributes: [(&str, &[&str]); 3] = [
+        ("objectClass", &["groupOfNames"]),
+        ("cn", &["xxxfewxxxexample.com"]),
+        ("member", &["uid=user001,ou=people,dc=example,dc=com", "uid=user002,ou=people,dc=example,dc=com"]),
+    ];
+    *entries.last_mut().unwrap() = entry("cn=xxxfewxxxexample.com,ou=groups,dc=example,dc=com", &attributes);
+    let double = Double::start(paging(), entries.clone());
+    assert_eq!(fetch(&idp(&at(&double), "")).unwrap().accounts.len(), 2, "300 are many more than two times 16");
+    entries.drain(20..300);
+    let double = Double::start(paging(), entries);
+    assert_eq!(fetch(&idp(&at(&double), "")).unwrap().accounts.len(), 20, "not more than two times 16, but than 4");
 }
 
 #[test]

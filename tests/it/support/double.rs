@@ -22,8 +22,12 @@ pub type Entry = (String, Vec<(String, Vec<Vec<u8>>)>);
 pub struct Manners {
     /// Its root DSE.
     pub root: Vec<(&'static str, Vec<&'static str>)>,
+    /// The result of the search for that.
+    pub root_result: u8,
     /// The most entries of a page; without it, the page control is not known.
     pub page: Option<usize>,
+    /// Whether further pages come without the control.
+    pub forgets_pages: bool,
     /// The most entries of an answer: more is a size limit exceeded.
     pub size_limit: Option<usize>,
     /// The most values of an attribute, which then comes in ranges.
@@ -49,6 +53,8 @@ pub struct Double {
 struct State {
     manners: Manners,
     entries: Vec<Entry>,
+    /// Their DNs in one spelling.
+    names: Vec<String>,
     searches: Vec<String>,
     /// The DNs of binds.
     binds: Vec<String>,
@@ -59,7 +65,8 @@ impl Double {
     pub fn start(manners: Manners, entries: Vec<Entry>) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").expect("a port is free");
         let port = listener.local_addr().expect("it has an address").port();
-        let state = State { manners, entries, searches: Vec::new(), binds: Vec::new() };
+        let names = entries.iter().map(|(dn, _)| normal(dn)).collect();
+        let state = State { manners, entries, names, searches: Vec::new(), binds: Vec::new() };
         let double = Self { port, state: Arc::new(Mutex::new(state)) };
         let shared = double.clone();
         thread::spawn(move || {
@@ -145,14 +152,15 @@ impl State {
                 (name.to_string(), values.iter().map(|value| value.as_bytes().to_vec()).collect())
             };
             let root: Entry = (String::new(), self.manners.root.iter().map(owned).collect());
-            return (vec![self.entry(&root, &wanted), result(0x65, 0)], Vec::new(), true);
+            let code = self.manners.root_result;
+            let entry = (code == 0).then(|| self.entry(&root, &wanted));
+            return (entry.into_iter().chain([result(0x65, code)]).collect(), Vec::new(), true);
         }
         let base = normal(&base);
-        let below = |dn: &str| {
-            let dn = normal(dn);
-            dn == base || subtree && dn.ends_with(&format!(",{base}"))
-        };
-        let judged = self.entries.iter().filter(|(dn, _)| below(dn)).map(|it| Some((matches(&request[6], it)?, it)));
+        let inside = format!(",{base}");
+        let below = |dn: &String| *dn == base || subtree && dn.ends_with(&inside);
+        let named = self.names.iter().zip(&self.entries).filter(|(dn, _)| below(dn));
+        let judged = named.map(|(_, it)| Some((matches(&request[6], it)?, it)));
         let found: Option<Vec<(bool, &Entry)>> = judged.collect();
         let Some(found) = found else { return (vec![result(0x65, 53)], Vec::new(), true) };
         let found: Vec<&Entry> = found.into_iter().filter_map(|(is, entry)| is.then_some(entry)).collect();
@@ -183,7 +191,7 @@ impl State {
         }
         operations.push(result_saying(0x65, code, self.manners.says));
         let answer = match (page, self.manners.page) {
-            (Some(_), Some(_)) => {
+            (Some(_), Some(_)) if start == 0 || !self.manners.forgets_pages => {
                 let cookie = if end < all { end.to_string() } else { String::new() };
                 let value = tag(0x30, &[tag(2, &[0]), tag(4, cookie.as_bytes())].concat());
                 let control = tag(0x30, &[tag(4, PAGED_RESULTS.as_bytes()), tag(4, &value)].concat());

@@ -100,6 +100,11 @@ impl Ds389 {
         self.client().search(suffix, filter, attributes)
     }
 
+    /// Waits for what the server does by and by; at most a minute.
+    pub fn wait_until(&self, ready: impl Fn() -> bool) {
+        self.watchdog.wait_until(ready);
+    }
+
     fn client(&self) -> Client {
         Client { url: self.url(), ca_file: self.ca_file(), bind_dn: ROOT_DN.into(), password: PASSWORD.into() }
     }

@@ -120,6 +120,12 @@ impl Samba {
         self.samba_tool(&["spn", "add", &format!("ldap/{}", self.address), "DC1$"]);
     }
 
+    /// Writes the keytab of an account.
+    pub fn export_keytab(&self, principal: &str, file: &Path) {
+        let file = file.to_str().expect("a UTF-8 path");
+        self.samba_tool(&["domain", "exportkeytab", file, &format!("--principal={principal}")]);
+    }
+
     /// Gives an account a password.
     pub fn set_password(&self, username: &str, password: &str) {
         self.samba_tool(&["user", "setpassword", username, &format!("--newpassword={password}")]);
