@@ -45,8 +45,9 @@ const PATIENCE: Duration = Duration::from_mins(5);
 /// How many people there are on the homeserver.
 const PEOPLE: usize = 200;
 const MEMBERS: usize = 20;
-/// How many invitations Synapse lets pass at once by default, and how often after that (`rc_message`).
-const BURST: usize = 10;
+/// How many invitations go at once, and how often one goes after that: Synapse lets 10 and then one in 5 s pass
+/// (`rc_message`).
+const BURST: usize = 9;
 const PACE: Duration = Duration::from_secs(5);
 
 #[tokio::main]

@@ -31,7 +31,7 @@ async fn a_room_whose_creation_ends_at_a_blocked_invitation_is_found_and_all_are
     people["bob"].ok("PUT", &path, Some(&json!({ "enabled": true, "blocked_users": ["@*"] }))).await;
     let inviter = scene.with_file(&[("ops", &["alice", "bob", "carol*"])], "");
     let outcome = run(&inviter, &["sync"]).await.success();
-    assert_eq!(summary(&outcome), "4 writes: 3 done, 1 blocked.");
+    assert_eq!(summary(&outcome), "4 writes: 2 done, 1 done already, 1 blocked.");
     let told = |write: &Recorded| {
         format!("{} {}", write.path.rsplit('/').next().unwrap_or_default(), write.status.unwrap_or_default())
     };
@@ -60,7 +60,7 @@ async fn who_takes_no_invitations_is_told_of_and_fails_no_run() {
     let inviter = scene.with_file(&[("ops", &["alice", "bob"])], &format!("[report]\nroom = {alias:?}\n"));
 
     let first = run(&inviter, &["sync"]).await.success();
-    assert_eq!(summary(&first), "3 writes: 2 done, 1 blocked.");
+    assert_eq!(summary(&first), "3 writes: 1 done, 1 done already, 1 blocked.");
     assert_eq!(told().await, 1);
     let said = format!("blocked: {}: invite {}: ", scene.alias("ops"), scene.user("bob"));
     assert!(first.stdout.contains(&said) && first.stdout.contains("they take no invitations"), "{first}");
