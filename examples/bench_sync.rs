@@ -1,9 +1,10 @@
 //! How long `inviter` takes on a real Synapse, against a client that sends nothing but the requests that there must be.
 //!
-//!     cargo build --release && cargo run --release --example bench_sync [plan|large|first|drift][=ROOMS]...
+//!     cargo build --release && cargo run --release --example bench_sync [plan|large|first|drift|carry|sliding][=ROOMS]...
 //!
-//! Both do the same on the same homeserver, in turns, and the time of `inviter` includes the start of its process. Requests
-//! are counted in a run of their own, since counting takes time.
+//! Both do the same on the same homeserver, after one round that does not count, and in each further round the other one
+//! goes first. The time of `inviter` includes the start of its process. Requests are counted in a run of their own, since
+//! counting takes time. `carry` and `sliding` compare ways to make rooms and to read them, and run only if asked for.
 
 #![allow(
     unreachable_pub,
@@ -18,10 +19,14 @@
 
 use std::fmt::Write as _;
 use std::process::Command;
+use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
+use std::collections::BTreeMap;
+
 use futures_util::{StreamExt as _, stream};
-use serde_json::{Value, json};
+use serde::Deserialize;
+use serde_json::{Map, Value, json};
 
 #[path = "../tests/it/support/mod.rs"]
 mod support;
@@ -33,9 +38,17 @@ use support::synapse::{Synapse, python};
 
 /// What `[matrix] concurrency` is by default.
 const CONCURRENCY: usize = 16;
+/// How many rooms `inviter` creates side by side.
+const CREATIONS: usize = 4;
+/// After so much time no further round of first runs begins.
+const PATIENCE: Duration = Duration::from_mins(5);
 /// How many people there are on the homeserver.
 const PEOPLE: usize = 200;
 const MEMBERS: usize = 20;
+/// How many invitations go at once, and how often one goes after that: Synapse lets 10 and then one in 5 s pass
+/// (`rc_message`).
+const BURST: usize = 9;
+const PACE: Duration = Duration::from_secs(5);
 
 #[tokio::main]
 async fn main() {
@@ -50,10 +63,18 @@ async fn main() {
     let names: Vec<String> = (0..PEOPLE).map(|number| format!("person{number}")).collect();
     synapse.register_many(&names.iter().map(String::as_str).collect::<Vec<_>>()).await;
 
-    println!("| what | floor | `inviter` | ratio | requests: floor | `inviter` | per room |");
-    println!("|---|---|---|---|---|---|---|");
+    if wanted.iter().any(|given| given.starts_with("carry")) {
+        return carry(&synapse).await;
+    }
+    if wanted.iter().any(|given| given.starts_with("sliding")) {
+        let bench =
+            Bench::populated(&synapse, "sliding", wants("sliding").flatten().unwrap_or(200), MEMBERS, PEOPLE).await;
+        return bench.sliding().await;
+    }
+    println!("| what | floor | `inviter` | ratio | of the least | requests: floor | `inviter` | per room |");
+    println!("|---|---|---|---|---|---|---|---|");
     if let Some(only) = wants("plan") {
-        for (rooms, times) in only.map_or(vec![(50, 9), (200, 7), (1000, 3)], |only| vec![(only, 5)]) {
+        for (rooms, times) in only.map_or(vec![(50, 9), (200, 7), (1000, 5)], |only| vec![(only, 5)]) {
             let bench = Bench::populated(&synapse, &format!("of{rooms}"), rooms, MEMBERS, PEOPLE).await;
             bench.plan(&format!("nothing to do: {rooms} rooms of {MEMBERS}"), times).await;
         }
@@ -142,21 +163,29 @@ impl<'a> Bench<'a> {
     async fn plan(&self, what: &str, times: usize) {
         let inviter = self.inviter(&self.synapse.url(), &self.file());
         let (mut floor, mut ours) = (Vec::new(), Vec::new());
-        for _ in 0..times {
-            floor.push(self.read(&self.synapse.url()).await.0);
-            let outcome = inviter.run(&["sync"]).await.success();
-            assert!(outcome.stdout.contains("nothing to do"), "{outcome}");
-            ours.push(outcome.duration);
+        for round in 0..=times {
+            for is_floor in [round % 2 == 0, round % 2 == 1] {
+                let took = if is_floor {
+                    self.read(&self.synapse.url()).await.0
+                } else {
+                    let outcome = inviter.run(&["sync"]).await.success();
+                    assert!(outcome.stdout.contains("nothing to do"), "{outcome}");
+                    outcome.duration
+                };
+                if round > 0 {
+                    if is_floor { &mut floor } else { &mut ours }.push(took);
+                }
+            }
         }
         let recorder = Recorder::start(&self.synapse.url()).await;
         self.read(&recorder.url()).await;
         let at_least = recorder.requests().len();
         recorder.clear();
         self.inviter(&recorder.url(), &self.file()).run(&["sync"]).await.success();
-        line(what, floor, ours, (at_least, recorder.requests().len()), self.rooms.len());
+        line(what, &floor, &ours, (at_least, recorder.requests().len()), self.rooms.len());
     }
 
-    /// Fetches what a plan needs.
+    /// Fetches what a plan needs, and takes from it what a plan takes.
     async fn read(&self, url: &str) -> (Duration, Vec<(usize, String)>) {
         let started = Instant::now();
         let floor = Floor::new(url, &self.me);
@@ -165,7 +194,8 @@ impl<'a> Bench<'a> {
         let floor = &floor;
         let rooms = stream::iter(0..self.rooms.len()).map(async |room| {
             let id = floor.room(&self.alias(room)).await;
-            floor.get(&format!("rooms/{id}/state")).await;
+            let members = understand(&floor.get(&format!("rooms/{id}/state")).await);
+            assert!(members.len() > self.rooms[room].len());
             (room, id)
         });
         let mut rooms: Vec<_> = rooms.buffer_unordered(CONCURRENCY).collect().await;
@@ -187,14 +217,19 @@ impl<'a> Bench<'a> {
     async fn drift(&mut self, times: usize) {
         let (mut floor, mut ours) = (Vec::new(), Vec::new());
         let kicks = ["sync", "--kick", "--allow-kicks", "1000"];
+        self.read(&self.synapse.url()).await;
         for at in 0..times {
-            let changes = self.exchange(3 * at);
-            let (reading, ids) = self.read(&self.synapse.url()).await;
-            floor.push(reading + self.write(&self.synapse.url(), &ids, changes).await);
-            self.exchange(3 * at + 1);
-            let outcome = self.inviter(&self.synapse.url(), &self.file()).run(&kicks).await.success();
-            assert!(!outcome.stdout.contains("nothing to do"), "{outcome}");
-            ours.push(outcome.duration);
+            for is_floor in [at % 2 == 0, at % 2 == 1] {
+                let changes = self.exchange(2 * at + usize::from(is_floor));
+                if is_floor {
+                    let (reading, ids) = self.read(&self.synapse.url()).await;
+                    floor.push(reading + self.write(&self.synapse.url(), &ids, changes).await);
+                } else {
+                    let outcome = self.inviter(&self.synapse.url(), &self.file()).run(&kicks).await.success();
+                    assert!(!outcome.stdout.contains("nothing to do"), "{outcome}");
+                    ours.push(outcome.duration);
+                }
+            }
         }
         let recorder = Recorder::start(&self.synapse.url()).await;
         let changes = self.exchange(8);
@@ -207,8 +242,8 @@ impl<'a> Bench<'a> {
         let requests = (at_least, recorder.requests().len());
         line(
             &format!("1 % of memberships changed in {} rooms of {MEMBERS}", self.rooms.len()),
-            floor,
-            ours,
+            &floor,
+            &ours,
             requests,
             self.rooms.len(),
         );
@@ -227,14 +262,17 @@ impl<'a> Bench<'a> {
         started.elapsed()
     }
 
-    /// Makes all rooms, each by one request that carries everything.
-    async fn create(&self, url: &str) -> Duration {
+    /// Makes all rooms, each by one request, and invites the people by the same request or one by one; then not more often
+    /// than this.
+    async fn create(&self, carries: bool, pace: Duration) -> Duration {
         let started = Instant::now();
-        let floor = Floor::new(url, &self.me);
+        let floor = Floor::new(&self.synapse.url(), &self.me);
+        let alone = Mutex::new(Vec::new());
         stream::iter(0..self.rooms.len())
-            .for_each_concurrent(CONCURRENCY, async |room| {
+            .for_each_concurrent(CREATIONS, async |room| {
                 let alias = self.alias(room);
-                let invite: Vec<String> = self.rooms[room].iter().map(|person| self.user(*person)).collect();
+                let people: Vec<String> = self.rooms[room].iter().map(|person| self.user(*person)).collect();
+                let (invite, later) = if carries { (people, Vec::new()) } else { (Vec::new(), people) };
                 let mark = json!({ "groups": [{ "idp": "people", "id": alias }] });
                 let body = json!({
                     "room_alias_name": alias[1..].split(':').next(),
@@ -245,25 +283,113 @@ impl<'a> Bench<'a> {
                         { "type": "dev.inviter.managed", "state_key": self.me.user_id, "content": mark },
                     ],
                 });
-                floor.post("createRoom", &body).await;
+                let answer = floor.post("createRoom", &body).await;
+                let id = encode(answer["room_id"].as_str().expect("a room"));
+                alone.lock().expect("no panic").extend(later.into_iter().map(|user| (id.clone(), user)));
+            })
+            .await;
+        let alone = alone.into_inner().expect("no panic");
+        stream::iter(alone.into_iter().enumerate())
+            .for_each_concurrent(if pace.is_zero() { CONCURRENCY } else { 1 }, async |(at, (id, user))| {
+                if at >= BURST {
+                    tokio::time::sleep(pace).await;
+                }
+                floor.post(&format!("rooms/{id}/invite"), &json!({ "user_id": user })).await;
             })
             .await;
         started.elapsed()
+    }
+
+    /// Reads the same rooms by a request for each, and by one of simplified sliding sync for all (MSC4186).
+    async fn sliding(&self) {
+        let floor = Floor::new(&self.synapse.url(), &self.me);
+        let (_, ids) = self.read(&self.synapse.url()).await;
+        let url = format!("{}/_matrix/client/unstable/org.matrix.simplified_msc3575/sync", self.synapse.url());
+        let (mut single, mut whole) = (Vec::new(), Vec::new());
+        for _ in 0..5 {
+            let started = Instant::now();
+            stream::iter(&ids)
+                .for_each_concurrent(CONCURRENCY, async |(_, id)| {
+                    understand(&floor.get(&format!("rooms/{id}/state")).await);
+                })
+                .await;
+            single.push(started.elapsed());
+            let started = Instant::now();
+            let list = json!({ "ranges": [[0, ids.len()]], "timeline_limit": 0, "required_state": [["*", "*"]] });
+            let body = json!({ "conn_id": format!("{started:?}"), "lists": { "all": list } });
+            let answer = floor.send(floor.client.post(&url).json(&body)).await;
+            let answer: Value = serde_json::from_slice(&answer).expect("JSON");
+            assert_eq!(answer["rooms"].as_object().map(Map::len), Some(ids.len()));
+            whole.push(started.elapsed());
+        }
+        let rooms = ids.len();
+        println!("state of {rooms} rooms: {:.2?}; one request for all: {:.2?}", median(&single), median(&whole));
     }
 }
 
 async fn first(synapse: &Synapse, rooms: usize, times: usize) {
     let (mut floor, mut ours) = (Vec::new(), Vec::new());
-    for at in 0..times {
-        let bench = Bench::wanted(synapse, &format!("floor{at}x"), rooms, MEMBERS, PEOPLE).await;
-        floor.push(bench.create(&synapse.url()).await);
-        let bench = Bench::wanted(synapse, &format!("first{at}x"), rooms, MEMBERS, PEOPLE).await;
-        ours.push(bench.inviter(&synapse.url(), &bench.file()).run(&["sync"]).await.success().duration);
+    let began = Instant::now();
+    Bench::wanted(synapse, "warm", 2, MEMBERS, PEOPLE).await.create(true, Duration::ZERO).await;
+    for round in 0..times {
+        for is_floor in [round % 2 == 0, round % 2 == 1] {
+            let name = format!("{}{round}x", if is_floor { "floor" } else { "first" });
+            let bench = Bench::wanted(synapse, &name, rooms, MEMBERS, PEOPLE).await;
+            if is_floor {
+                floor.push(bench.create(true, Duration::ZERO).await);
+            } else {
+                ours.push(bench.inviter(&synapse.url(), &bench.file()).run(&["sync"]).await.success().duration);
+            }
+        }
+        if began.elapsed() > PATIENCE {
+            break;
+        }
     }
     let recorder = Recorder::start(&synapse.url()).await;
-    let bench = Bench::wanted(synapse, "counted", rooms, MEMBERS, PEOPLE).await;
+    // The creation carries all invitations, so that it does not matter how many they are.
+    let bench = Bench::wanted(synapse, "counted", rooms, 2, PEOPLE).await;
     bench.inviter(&recorder.url(), &bench.file()).run(&["sync"]).await.success();
-    line(&format!("first sync: {rooms} rooms of {MEMBERS}"), floor, ours, (rooms, recorder.requests().len()), rooms);
+    line(&format!("first sync: {rooms} rooms of {MEMBERS}"), &floor, &ours, (rooms, recorder.requests().len()), rooms);
+}
+
+/// Inviting by the request that creates a room against inviting one by one, without limits and with Synapse's own.
+async fn carry(synapse: &Synapse) {
+    let rooms = |synapse, name, rooms, members| Bench::wanted(synapse, name, rooms, members, PEOPLE);
+    rooms(synapse, "warm", 1, MEMBERS).await.create(true, Duration::ZERO).await;
+    let carried = rooms(synapse, "carried", 4, MEMBERS).await.create(true, Duration::ZERO).await;
+    let single = rooms(synapse, "single", 4, MEMBERS).await.create(false, Duration::ZERO).await;
+    println!("4 rooms of {MEMBERS} without limits: carried {carried:.2?}, one by one {single:.2?}");
+
+    let options =
+        support::synapse::Options { rate_limits: support::synapse::RateLimits::Default, ..Default::default() };
+    let limited = Synapse::start(options);
+    let names: Vec<String> = (0..24).map(|number| format!("person{number}")).collect();
+    limited.register_many(&names.iter().map(String::as_str).collect::<Vec<_>>()).await;
+    let bench = rooms(&limited, "carried", 2, 12).await;
+    let carried = bench.inviter(&limited.url(), &bench.file()).run(&["sync"]).await.success().duration;
+    let single = rooms(&limited, "single", 2, 12).await.create(false, PACE).await;
+    println!("2 rooms of 12 with Synapse's limits: `inviter` {carried:.2?}, one by one {single:.2?}");
+}
+
+/// What a plan needs of a room: who is in it, and what the other events say.
+fn understand(state: &[u8]) -> BTreeMap<String, String> {
+    #[derive(Deserialize)]
+    struct Event {
+        #[serde(rename = "type")]
+        kind: String,
+        state_key: String,
+        #[expect(dead_code, reason = "a plan looks at it")]
+        sender: String,
+        content: Map<String, Value>,
+    }
+    let events: Vec<Event> = serde_json::from_slice(state).expect("a state");
+    let members = events.into_iter().filter(|event| event.kind == "m.room.member");
+    members
+        .map(|event| {
+            let membership = event.content.get("membership").and_then(Value::as_str);
+            (event.state_key, membership.unwrap_or_default().to_owned())
+        })
+        .collect()
 }
 
 /// A client that does nothing but send requests.
@@ -283,8 +409,9 @@ impl Floor {
         self.send(self.client.get(format!("{}/{path}", self.url))).await
     }
 
-    async fn post(&self, path: &str, body: &Value) {
-        self.send(self.client.post(format!("{}/{path}", self.url)).json(body)).await;
+    async fn post(&self, path: &str, body: &Value) -> Value {
+        let answer = self.send(self.client.post(format!("{}/{path}", self.url)).json(body)).await;
+        serde_json::from_slice(&answer).expect("JSON")
     }
 
     async fn room(&self, alias: &str) -> String {
@@ -302,18 +429,26 @@ impl Floor {
     }
 }
 
-fn line(what: &str, floor: Vec<Duration>, ours: Vec<Duration>, requests: (usize, usize), rooms: usize) {
-    let (floor, ours) = (median(floor), median(ours));
+fn line(what: &str, floor: &[Duration], ours: &[Duration], requests: (usize, usize), rooms: usize) {
+    let ratio = |of: fn(&[Duration]) -> Duration| of(ours).as_secs_f64() / of(floor).as_secs_f64();
     println!(
-        "| {what} | {floor:.2?} | {ours:.2?} | {:.2} | {} | {} | {:.2} |",
-        ours.as_secs_f64() / floor.as_secs_f64(),
+        "| {what} | {:.2?} | {:.2?} | {:.2} | {:.2} | {} | {} | {:.2} |",
+        median(floor),
+        median(ours),
+        ratio(median),
+        ratio(least),
         requests.0,
         requests.1,
         requests.1 as f64 / rooms as f64
     );
 }
 
-fn median(mut times: Vec<Duration>) -> Duration {
+fn median(times: &[Duration]) -> Duration {
+    let mut times = times.to_vec();
     times.sort_unstable();
     times[times.len() / 2]
+}
+
+fn least(times: &[Duration]) -> Duration {
+    times.iter().min().copied().unwrap_or_default()
 }

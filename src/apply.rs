@@ -244,7 +244,7 @@ mod tests {
     }
 
     fn create(name: &str) -> Change {
-        Change::Create(Creation {
+        Change::Create(Box::new(Creation {
             alias: room_alias_id!("#a:x").to_owned(),
             is_space: false,
             name: name.into(),
@@ -256,7 +256,7 @@ mod tests {
             permissions: BTreeMap::new(),
             power_levels: serde_json::Map::new(),
             stamp: Stamp::default(),
-        })
+        }))
     }
 
     fn user(name: &str) -> OwnedUserId {

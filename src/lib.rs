@@ -37,7 +37,7 @@ pub mod stop;
 mod suggest;
 pub mod watch;
 
-use std::io::Write;
+use std::io::{self, Write};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use anstream::ColorChoice;
@@ -444,8 +444,10 @@ impl<W: Write> Printer<'_, W> {
 
     /// Prints one document for programs.
     fn json(&mut self, document: &impl serde::Serialize) -> anyhow::Result<()> {
-        let text = serde_json::to_string_pretty(document)?;
-        self.print(&format!("{}\n", printable::harmless_json(&text)))
+        let mut out = io::BufWriter::new(&mut *self.out);
+        serde_json::to_writer_pretty(printable::HarmlessJson(&mut out), document)?;
+        out.write_all(b"\n")?;
+        Ok(out.flush()?)
     }
 
     fn print(&mut self, text: &str) -> anyhow::Result<()> {

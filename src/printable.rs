@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 use std::fmt::Write as _;
+use std::io::{self, ErrorKind, Write};
 
 /// The longest line that a server's or a directory's text may make, in characters.
 const LONGEST: usize = 300;
@@ -17,20 +18,36 @@ pub fn harmless(text: &str) -> Cow<'_, str> {
     Cow::Owned(text.chars().map(escape).collect())
 }
 
-/// JSON text in which the same characters are escaped as JSON has it; it says the same.
-#[must_use]
-pub fn harmless_json(text: &str) -> String {
-    let mut harmless = String::with_capacity(text.len());
-    for c in text.chars() {
-        if is_harmful(c) && c != '\n' {
-            for unit in c.encode_utf16(&mut [0; 2]) {
-                let _ = write!(harmless, "\\u{unit:04x}");
+/// Passes JSON on with the same characters escaped as JSON has it; it says the same. The text may be larger than the memory
+/// for a copy of it.
+#[derive(Debug)]
+pub struct HarmlessJson<W>(pub W);
+
+impl<W: Write> Write for HarmlessJson<W> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let text = match str::from_utf8(bytes) {
+            Ok(text) => text,
+            // The rest comes again, with what it lacks.
+            Err(error) if error.valid_up_to() > 0 => {
+                bytes.get(..error.valid_up_to()).and_then(|start| str::from_utf8(start).ok()).unwrap_or_default()
             }
-        } else {
-            harmless.push(c);
+            Err(error) => return Err(io::Error::new(ErrorKind::InvalidData, error)),
+        };
+        let mut from = 0;
+        for (at, c) in text.char_indices().filter(|(_, c)| is_harmful(*c) && *c != '\n') {
+            self.0.write_all(text.get(from..at).unwrap_or_default().as_bytes())?;
+            for unit in c.encode_utf16(&mut [0; 2]) {
+                write!(self.0, "\\u{unit:04x}")?;
+            }
+            from = at + c.len_utf8();
         }
+        self.0.write_all(text.get(from..).unwrap_or_default().as_bytes())?;
+        Ok(text.len())
     }
-    harmless
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.0.flush()
+    }
 }
 
 /// The text as one harmless line, cut if it is long.
@@ -81,10 +98,17 @@ mod tests {
         assert_eq!(harmless("Jürgen 東京 🙂"), "Jürgen 東京 🙂");
     }
 
+    fn harmless_json(value: &impl serde::Serialize) -> String {
+        let mut text = Vec::new();
+        serde_json::to_writer_pretty(HarmlessJson(&mut text), value).unwrap();
+        String::from_utf8(text).unwrap()
+    }
+
     #[test]
     fn harmless_json_says_the_same() {
         let value = serde_json::json!({ "name": "a\u{9b}b\u{202e}c\u{e0001}d\n🙂" });
-        let text = harmless_json(&serde_json::to_string_pretty(&value).unwrap());
+        let text = harmless_json(&value);
+        assert_eq!(text, "{\n  \"name\": \"a\\u009bb\\u202ec\\udb40\\udc01d\\n🙂\"\n}");
         assert!(!text.chars().any(|c| is_harmful(c) && c != '\n'), "{text}");
         assert_eq!(serde_json::from_str::<serde_json::Value>(&text).unwrap(), value);
     }
@@ -113,8 +137,9 @@ mod tests {
             if !text.chars().any(is_harmful) {
                 assert_eq!(harmless(&text), text);
             }
-            let json = serde_json::to_string_pretty(&[&text]).unwrap();
-            assert_eq!(serde_json::from_str::<Vec<String>>(&harmless_json(&json)).unwrap(), [text]);
+            let json = harmless_json(&[&text]);
+            assert!(!json.chars().any(|c| is_harmful(c) && c != '\n'), "{json:?}");
+            assert_eq!(serde_json::from_str::<Vec<String>>(&json).unwrap(), [text]);
         });
     }
 }

@@ -111,12 +111,19 @@ fn check<T: Placed>(contents: &Contents<T>, file: &str) -> Result<Vec<Checked>, 
     Ok(rooms)
 }
 
-/// Reads a file.
-pub(super) fn read(idp: &FileIdp, wanted: &dyn Fn(&str) -> bool) -> Result<Snapshot, FileError> {
-    let path = &idp.path;
-    let error = |message: String| FileError { file: path.clone(), position: None, message };
+/// Reads a file, on a thread of its own: the homeserver is asked meanwhile.
+pub(super) async fn read(idp: &FileIdp, wanted: &(dyn Fn(&str) -> bool + Sync)) -> Result<Snapshot, FileError> {
+    let path = idp.path.clone();
+    let rooms = tokio::task::spawn_blocking(move || read_rooms(&path)).await.unwrap_or_else(|cause| {
+        Err(FileError { file: idp.path.clone(), position: None, message: format!("cannot be read: {cause}") })
+    })?;
+    Ok(snapshot(rooms, wanted))
+}
+
+fn read_rooms(path: &Path) -> Result<Vec<Checked>, FileError> {
+    let error = |message: String| FileError { file: path.to_owned(), position: None, message };
     let text = bounded::read_to_string(path).map_err(|cause| error(format!("cannot be read: {cause}. Check path")))?;
-    parse(path, &text).map(|rooms| snapshot(rooms, wanted))
+    parse(path, &text)
 }
 
 fn parse(path: &Path, text: &str) -> Result<Vec<Checked>, FileError> {

@@ -56,6 +56,6 @@ pub async fn fetch(idp: &Idp, wanted: &(dyn Fn(&str) -> bool + Sync)) -> Result<
         IdpKind::Entra(entra) => entra::fetch(idp, entra, wanted)
             .await
             .map_err(|failure| IdpError::Entra { idp: name(), failure: Box::new(failure) }),
-        IdpKind::File(file) => file::read(file, wanted).map_err(|error| IdpError::File { idp: name(), error }),
+        IdpKind::File(file) => file::read(file, wanted).await.map_err(|error| IdpError::File { idp: name(), error }),
     }
 }

@@ -24,6 +24,7 @@ mod write;
 
 use std::sync::Arc;
 
+use futures_util::future::join;
 use matrix_sdk::authentication::matrix::MatrixSession;
 use matrix_sdk::config::RequestConfig;
 use matrix_sdk::ruma::api::client::account::whoami;
@@ -108,8 +109,13 @@ impl Session {
         let pace = Pace::new(config.rate_limit_patience, Width::new(config.concurrency, config.timeout), stop);
         let token = config.access_token.as_ref().map_err(|error| SessionError::Setup(error.to_string()))?.expose();
 
-        let asked = Asked::read("asking whose the access token is");
-        let account = wire::ask(&pace, &asked, &server, || connection::whoami(&http, &server, token)).await;
+        let whose = Asked::read("asking whose the access token is");
+        let spoken = Asked::read("asking which versions of Matrix the homeserver speaks");
+        let (account, versions) = join(
+            wire::ask(&pace, &whose, &server, || connection::whoami(&http, &server, token)),
+            wire::ask(&pace, &spoken, &server, || connection::versions(&http, &server, token)),
+        )
+        .await;
         let account = account.map_err(|failure| http::at_first_contact(failure, &server))?;
         if account.is_guest {
             return Err(SessionError::Setup("the access token is that of a guest, who cannot create rooms".into()));
@@ -117,8 +123,7 @@ impl Session {
         tracing::debug!(user = %account.user_id, "the access token is accepted");
 
         let setup = |error: &dyn std::fmt::Display| SessionError::Setup(format!("{server} cannot be used: {error}"));
-        let asked = Asked::read("asking which versions of Matrix the homeserver speaks");
-        let versions = wire::ask(&pace, &asked, &server, || connection::versions(&http, &server, token)).await?;
+        let versions = versions?;
 
         let client = Client::builder()
             .homeserver_url(&server)

@@ -3,7 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use futures_util::{StreamExt as _, TryStreamExt as _, stream};
+use futures_util::future::try_join;
+use futures_util::{FutureExt as _, StreamExt as _, TryFutureExt as _, TryStreamExt as _, stream};
 use matrix_sdk::ruma::api::client::alias::get_alias;
 use matrix_sdk::ruma::api::client::directory::get_room_visibility;
 use matrix_sdk::ruma::api::client::discovery::get_capabilities;
@@ -72,11 +73,13 @@ impl Reader {
     }
 
     async fn read_all(&self, asked_for: &AskedFor, watch: &dyn Watch) -> Result<Actual, Failure> {
-        let joined = &self.joined().await?;
-        let rooms: BTreeMap<_, _> = stream::iter(&asked_for.aliases)
-            .map(|alias| async move {
+        let joined = self.joined().map_ok(Arc::new).shared();
+        let rooms = stream::iter(&asked_for.aliases)
+            .map(async |alias| {
+                let resolved = self.resolve(alias).await;
+                let joined = joined.clone().await?;
                 let in_directory = asked_for.in_directory.contains(alias);
-                let room = match self.room(alias, joined, in_directory).await {
+                let room = match self.room(alias, resolved, &joined, in_directory).await {
                     Err(failure) if failure.ends_the_run() => return Err(failure),
                     Err(failure) => ActualRoom::Unreadable(failure.to_string()),
                     Ok(room) => room,
@@ -85,15 +88,16 @@ impl Reader {
                 Ok((alias.clone(), room))
             })
             .buffer_unordered(self.wire.concurrency)
-            .try_collect()
-            .await?;
+            .try_collect::<BTreeMap<_, _>>();
+        // Nobody waits for the one before the others are asked.
+        let (joined, rooms) = try_join(joined.clone(), rooms).await?;
         let own = self.wire.me.server_name();
         let is_to_be_created = |(alias, room): (&OwnedRoomAliasId, &ActualRoom)| {
             *room == ActualRoom::Missing && alias.server_name() == own
         };
         let default_room_version =
             if rooms.iter().any(is_to_be_created) { self.default_room_version().await? } else { None };
-        let (me, joined) = (self.wire.me.clone(), joined.clone());
+        let (me, joined) = (self.wire.me.clone(), Arc::unwrap_or_clone(joined));
         Ok(Actual { me, default_room_version, rooms, joined, others: BTreeMap::new() })
     }
 
@@ -110,10 +114,11 @@ impl Reader {
     async fn room(
         &self,
         alias: &RoomAliasId,
+        resolved: Result<Option<(OwnedRoomId, Vec<OwnedServerName>)>, Failure>,
         joined: &BTreeSet<OwnedRoomId>,
         in_directory: bool,
     ) -> Result<ActualRoom, Failure> {
-        let Some((id, servers)) = self.resolve(alias).await? else { return Ok(ActualRoom::Missing) };
+        let Some((id, servers)) = resolved? else { return Ok(ActualRoom::Missing) };
         if !joined.contains(&id) {
             return self.not_joined(alias, id, servers).await;
         }

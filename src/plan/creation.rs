@@ -28,7 +28,7 @@ impl RoomPlanner<'_> {
             stamp: self.wanted.stamp.clone(),
             version,
         };
-        self.plan.changes.push(Change::Create(creation));
+        self.plan.changes.push(Change::Create(Box::new(creation)));
         self.spaces(None);
         let users_default = settings.permissions.get(&PermissionKey::Top("users_default".into())).copied().unwrap_or(0);
         let newcomers = self.wanted.members.iter().filter(|(user, _)| !self.is_exempt(user));

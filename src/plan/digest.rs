@@ -3,7 +3,7 @@
 use std::fmt;
 use std::str::FromStr;
 
-use aws_lc_rs::digest::{SHA256, digest};
+use aws_lc_rs::digest::{Context, SHA256};
 use serde_json::json;
 
 use super::Plan;
@@ -25,13 +25,19 @@ impl Plan {
     /// The digest of all that the plan would do.
     #[must_use]
     pub fn digest(&self) -> Digest {
-        let rooms: Vec<_> = self.changing().map(|room| json!([room.alias, room.room_id, room.changes])).collect();
-        let mut written = json!([VERSION, rooms]);
-        // A dependency may ask serde_json to keep objects in the order in which they were filled.
-        written.sort_all_objects();
-        let hash = digest(&SHA256, written.to_string().as_bytes());
+        // The JSON of the version and a list of all rooms; in pieces, since the whole is much larger than the plan.
+        let mut hash = Context::new(&SHA256);
+        hash.update(format!("[{},[", json!(VERSION)).as_bytes());
+        for (at, room) in self.changing().enumerate() {
+            let mut written = json!([room.alias, room.room_id, room.changes]);
+            // A dependency may ask serde_json to keep objects in the order in which they were filled.
+            written.sort_all_objects();
+            hash.update(if at == 0 { b"" } else { b"," });
+            hash.update(written.to_string().as_bytes());
+        }
+        hash.update(b"]]");
         let mut bytes = [0; 32];
-        bytes.copy_from_slice(hash.as_ref());
+        bytes.copy_from_slice(hash.finish().as_ref());
         Digest(bytes)
     }
 }

@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
 use schemars::JsonSchema;
-use serde::Serialize;
+use serde::{Serialize, Serializer};
 use serde_json::Value;
 
 use super::estimate::rate_limited;
@@ -24,7 +24,7 @@ pub const VERSION: u32 = 1;
 /// What `inviter sync --format json` prints.
 #[derive(Debug, Serialize, JsonSchema)]
 #[schemars(title = "Plan and report of inviter sync")]
-pub struct Document {
+pub struct Document<'a> {
     /// The version of this format.
     version: u32,
     /// Whether nothing was to be written.
@@ -42,9 +42,26 @@ pub struct Document {
     /// How many of each thing there are.
     summary: Summary,
     /// The rooms that the identity providers name, sorted by alias.
-    rooms: Vec<Room>,
+    #[schemars(with = "Vec<Room>")]
+    rooms: Rooms<'a>,
     /// The rooms that bear the mark, and that nobody names any more; only in a run for all rooms.
     orphans: Vec<orphan::Orphan>,
+}
+
+/// Made one by one as they are written: all at once are several times as large as the plan.
+#[derive(Debug)]
+struct Rooms<'a> {
+    plan: &'a Plan,
+    report: Option<&'a Report>,
+}
+
+impl Serialize for Rooms<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> std::result::Result<S::Ok, S::Error> {
+        serializer.collect_seq(self.plan.rooms.iter().map(|room| {
+            let outcomes = self.report.and_then(|report| report.rooms.get(&room.alias));
+            Room::new(room, outcomes.map_or(&[], Vec::as_slice))
+        }))
+    }
 }
 
 #[derive(Debug, Serialize, JsonSchema)]
@@ -304,10 +321,10 @@ enum Status {
     Failed,
 }
 
-impl Document {
+impl<'a> Document<'a> {
     /// The document for a plan; without a report for a dry run.
     #[must_use]
-    pub fn new(plan: &Plan, refusals: &[Refusal], report: Option<&Report>) -> Self {
+    pub fn new(plan: &'a Plan, refusals: &[Refusal], report: Option<&'a Report>) -> Self {
         let count = Count::of(plan);
         Self {
             version: VERSION,
@@ -330,14 +347,7 @@ impl Document {
                 warnings: count.warnings,
                 orphans: count.orphans,
             },
-            rooms: plan
-                .rooms
-                .iter()
-                .map(|room| {
-                    let outcomes = report.and_then(|report| report.rooms.get(&room.alias));
-                    Room::new(room, outcomes.map_or(&[], Vec::as_slice))
-                })
-                .collect(),
+            rooms: Rooms { plan, report },
             orphans: plan.orphans.iter().map(|room| orphan::Orphan::new(room, report)).collect(),
         }
     }

@@ -89,7 +89,7 @@ pub struct Headcount {
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub enum Change {
     /// Create the room, with everything that it is to be born with.
-    Create(Creation),
+    Create(Box<Creation>),
     /// Accept the invitation. What else there is to do in the room is planned by the next run, which can see it.
     Join {
         /// The room.

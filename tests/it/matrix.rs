@@ -220,7 +220,7 @@ async fn rooms_are_created_with_everything_at_once() {
             power_levels: levels,
             ..creation(name)
         };
-        let done = session.writer().apply(&alias(name), None, &Change::Create(wanted)).await;
+        let done = session.writer().apply(&alias(name), None, &Change::Create(Box::new(wanted))).await;
         assert_eq!(recorder.requests().len(), 1, "one request makes the room");
         let actual = read(&session, &[name]).await;
         let room = joined(&actual, name);
@@ -245,7 +245,7 @@ async fn a_lost_answer_makes_no_second_room() {
     let writer = session.writer();
 
     recorder.at_write(0, Action::DropAfter);
-    let change = Change::Create(creation("lost"));
+    let change = Change::Create(Box::new(creation("lost")));
     let done = writer.apply(&alias("lost"), None, &change).await.expect("found");
     assert!(matches!(done, Done::AlreadyCreated(_)), "{done:?}");
     assert_eq!(recorder.writes().len(), 1, "createRoom is not repeated");
@@ -254,19 +254,19 @@ async fn a_lost_answer_makes_no_second_room() {
 
     recorder.clear();
     recorder.at_write(0, Action::DropBefore);
-    let text = failed(writer.apply(&alias("lost-2"), None, &Change::Create(creation("lost-2"))).await);
+    let text = failed(writer.apply(&alias("lost-2"), None, &Change::Create(Box::new(creation("lost-2")))).await);
     println!("{text}");
     assert!(text.contains("does not exist so far"), "{text}");
     assert_eq!(recorder.writes().len(), 1);
     recorder.forward_all();
 
     other.create_room(json!({ "room_alias_name": "lost-3" })).await;
-    let text = failed(writer.apply(&alias("lost-3"), None, &Change::Create(creation("lost-3"))).await);
+    let text = failed(writer.apply(&alias("lost-3"), None, &Change::Create(Box::new(creation("lost-3")))).await);
     println!("{text}");
     assert!(text.contains("M_ROOM_IN_USE") && text.contains("not in that room"), "{text}");
 
     let another = Creation { stamp: stamp("another"), ..creation("lost") };
-    let text = failed(writer.apply(&alias("lost"), None, &Change::Create(another)).await);
+    let text = failed(writer.apply(&alias("lost"), None, &Change::Create(Box::new(another))).await);
     println!("{text}");
     assert!(text.contains("the mark of other groups"), "{text}");
 }
@@ -355,7 +355,8 @@ async fn rate_limits_are_paced() {
         .enumerate()
         .map(|(number, guests)| {
             let name = format!("paced-{number}");
-            let changes = std::iter::once(Change::Create(creation(&name))).chain(guests.iter().map(invite)).collect();
+            let changes =
+                std::iter::once(Change::Create(Box::new(creation(&name)))).chain(guests.iter().map(invite)).collect();
             room_plan(&name, None, changes)
         })
         .collect();

@@ -97,7 +97,8 @@ fn json_fits_the_published_schema() {
 #[test]
 fn a_plan_for_a_program() {
     let world = busy();
-    let document = json::Document::new(&world.plan(), &[], Some(&report(&world)));
+    let (plan, report) = (world.plan(), report(&world));
+    let document = json::Document::new(&plan, &[], Some(&report));
     insta::assert_snapshot!(serde_json::to_string_pretty(&document).unwrap());
 }
 

@@ -8,7 +8,7 @@ use std::{
     path::PathBuf,
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
-        atomic::{AtomicBool, Ordering},
+        atomic::{AtomicBool, AtomicUsize, Ordering},
     },
     time::{Duration, Instant},
 };
@@ -110,6 +110,7 @@ struct Shared {
     // Says so to the connections that are kept open.
     closing: Notify,
     is_away: AtomicBool,
+    connections: AtomicUsize,
     upstream: String,
     started: Instant,
     log: Mutex<Log>,
@@ -158,6 +159,7 @@ impl Recorder {
             away: Notify::new(),
             closing: Notify::new(),
             is_away: AtomicBool::new(false),
+            connections: AtomicUsize::new(0),
         });
         let acceptor = authority.as_ref().map(acceptor);
         let accepting = Mutex::new(tokio::spawn(accept(listener, acceptor, Arc::clone(&shared))));
@@ -179,6 +181,11 @@ impl Recorder {
     /// What was requested so far, in the order of arrival.
     pub fn requests(&self) -> Vec<Recorded> {
         lock(&self.shared.log).requests.clone()
+    }
+
+    /// How many connections there were so far.
+    pub fn connections(&self) -> usize {
+        self.shared.connections.load(Ordering::SeqCst)
     }
 
     /// What was requested so far and may have changed something.
@@ -287,6 +294,7 @@ async fn accept(listener: TcpListener, acceptor: Option<TlsAcceptor>, shared: Ar
             () = shared.away.notified() => return,
         };
         let Ok((stream, _)) = accepted else { return };
+        shared.connections.fetch_add(1, Ordering::SeqCst);
         let shared = Arc::clone(&shared);
         let acceptor = acceptor.clone();
         // Without the delay that saves packets, each answer arrives at once.

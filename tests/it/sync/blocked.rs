@@ -1,21 +1,51 @@
 //! People whom nobody can invite: told of in each report, and no failure of each run.
 
+use std::sync::OnceLock;
+
 use serde_json::{Value, json};
 
 use super::scene::{Scene, run, summary};
-use crate::support::recorder::Action;
+use crate::support::recorder::{Action, Recorded};
 use crate::support::synapse::{Options, Synapse};
+
+/// A homeserver whose people can block invitations (MSC4155).
+fn synapse() -> &'static Synapse {
+    static SYNAPSE: OnceLock<Synapse> = OnceLock::new();
+    SYNAPSE.get_or_init(|| {
+        let extra_config = "experimental_features: { msc4155_enabled: true }\n".to_owned();
+        Synapse::start(Options { extra_config, ..Options::default() })
+    })
+}
+
+/// Where somebody says whose invitations they take.
+fn blocklist(scene: &Scene, name: &str) -> String {
+    let user = scene.user(name);
+    format!("/_matrix/client/v3/user/{user}/account_data/org.matrix.msc4155.invite_permission_config")
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_room_whose_creation_ends_at_a_blocked_invitation_is_found_and_all_are_invited_alone() {
+    let scene = Scene::on(synapse(), "midway").await;
+    let people = scene.people(&["alice", "bob", "carol"]).await;
+    let path = blocklist(&scene, "bob");
+    people["bob"].ok("PUT", &path, Some(&json!({ "enabled": true, "blocked_users": ["@*"] }))).await;
+    let inviter = scene.with_file(&[("ops", &["alice", "bob", "carol*"])], "");
+    let outcome = run(&inviter, &["sync"]).await.success();
+    assert_eq!(summary(&outcome), "4 writes: 2 done, 1 done already, 1 blocked.");
+    let told = |write: &Recorded| {
+        format!("{} {}", write.path.rsplit('/').next().unwrap_or_default(), write.status.unwrap_or_default())
+    };
+    let writes: Vec<String> = scene.recorder.writes().iter().map(told).collect();
+    assert_eq!(writes, ["createRoom 403", "invite 200", "invite 403", "invite 200"]);
+    assert_eq!(scene.roster("ops").await, ["alice invite 0", "carol invite 50"]);
+    assert_eq!(scene.me.joined_rooms().await.len(), 1);
+}
 
 #[tokio::test(flavor = "multi_thread")]
 async fn who_takes_no_invitations_is_told_of_and_fails_no_run() {
-    let extra_config = "experimental_features: { msc4155_enabled: true }\n".to_owned();
-    let synapse: &'static Synapse = Box::leak(Box::new(Synapse::start(Options { extra_config, ..Options::default() })));
-    let scene = Scene::on(synapse, "blocked").await;
+    let scene = Scene::on(synapse(), "blocked").await;
     let people = scene.people(&["alice", "bob"]).await;
-    let path = format!(
-        "/_matrix/client/v3/user/{}/account_data/org.matrix.msc4155.invite_permission_config",
-        scene.user("bob")
-    );
+    let path = blocklist(&scene, "bob");
     people["bob"].ok("PUT", &path, Some(&json!({ "enabled": true, "blocked_users": ["@*"] }))).await;
     let alias = scene.alias("reports");
     let local = alias[1..].split(':').next().unwrap();

@@ -1,8 +1,12 @@
 //! What a run costs, and what a dry run must not do.
 
 use serde_json::{Value, json};
+use tokio::net::TcpListener;
+use tokio_rustls::LazyConfigAcceptor;
 
 use super::scene::{Scene, run, summary};
+use crate::support::inviter::Inviter;
+use crate::support::odd::Odd;
 use crate::support::recorder::{Action, Recorded};
 use crate::support::synapse::{Options, RateLimits, Synapse};
 
@@ -98,6 +102,61 @@ async fn after_a_lost_answer_to_a_creation_everybody_is_invited_alone() {
     assert_eq!(writes(&scene), ["createRoom of 3: 200", "invite: 200", "invite: 200", "invite: 200"]);
     assert_eq!(scene.roster("ops").await, ["alice invite 50", "bob invite 0", "carol invite 0"]);
     assert_eq!(scene.me.joined_rooms().await.len(), 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn after_a_creation_that_was_made_and_answered_by_trouble_everybody_is_invited_alone() {
+    for status in [500, 502] {
+        let scene = Scene::new(&format!("trouble{status}")).await;
+        scene.people(&["alice", "bob"]).await;
+        let inviter = scene.with_file(&[("ops", &["alice", "bob*"])], "");
+        let body = r#"{"errcode":"M_UNKNOWN","error":"Internal server error"}"#;
+        let head = format!("HTTP/1.1 {status} Trouble\r\nConnection: close\r\nContent-Length: {}\r\n\r\n", body.len());
+        let answer = Odd::Bytes(format!("{head}{body}").into_bytes());
+        scene.recorder.at_write(0, Action::Odd { processed: true, answer });
+        let outcome = run(&inviter, &["sync"]).await.success();
+        assert_eq!(summary(&outcome), "3 writes: 2 done, 1 done already.");
+        assert_eq!(writes(&scene), ["createRoom of 2: 200", "invite: 200", "invite: 200"]);
+        assert_eq!(scene.roster("ops").await, ["alice invite 0", "bob invite 50"]);
+        assert_eq!(scene.me.joined_rooms().await.len(), 1);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn connections_are_used_again() {
+    const ROOMS: usize = 40;
+    let scene = Scene::new("alive").await;
+    let names: Vec<String> = (0..ROOMS).map(|number| format!("room{number}")).collect();
+    let rooms: Vec<(&str, &[&str])> = names.iter().map(|name| (name.as_str(), [].as_slice())).collect();
+    let inviter = scene.with_file(&rooms, "");
+    run(&inviter, &["sync", "--dry-run"]).await.success();
+    // whoami, versions, the joined rooms, the default room version, and each alias
+    assert_eq!(scene.recorder.requests().len(), ROOMS + 4);
+    let connections = scene.recorder.connections();
+    assert!(connections <= 16, "{connections} connections");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn http_2_is_offered() {
+    let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
+    let inviter = Inviter::new(&format!(
+        "[matrix]\nhomeserver = \"https://{}\"\naccess_token = \"x\"\n\
+         [[idp]]\nname = \"people\"\ntype = \"file\"\nmxid_homeserver = \"x\"\npath = \"rooms.toml\"\n",
+        listener.local_addr().unwrap()
+    ));
+    inviter.file("rooms.toml", "");
+    let offered = async {
+        let (stream, _) = listener.accept().await.unwrap();
+        let hello = LazyConfigAcceptor::new(rustls::server::Acceptor::default(), stream).await.unwrap();
+        let hello = hello.client_hello();
+        let protocols: Vec<String> =
+            hello.alpn().into_iter().flatten().map(|name| String::from_utf8_lossy(name).into_owned()).collect();
+        drop(listener);
+        protocols
+    };
+    let (outcome, offered) = tokio::join!(inviter.run(&["sync"]), offered);
+    outcome.status(1);
+    assert_eq!(offered, ["h2", "http/1.1"]);
 }
 
 /// What was written, and what was answered.
