@@ -10,7 +10,7 @@ use tracing_subscriber::fmt::format::{self, Writer};
 use tracing_subscriber::prelude::*;
 
 use crate::cli::{Cli, LogFormat};
-use crate::printable::{harmless, harmless_json};
+use crate::printable::{HarmlessJson, harmless};
 use crate::progress::{Bars, Stderr};
 
 /// Lets what is logged from now on go to standard error.
@@ -73,7 +73,9 @@ struct Lines(Stderr);
 
 impl Write for Lines {
     fn write(&mut self, buffer: &[u8]) -> io::Result<usize> {
-        self.0.write_all(harmless_json(&String::from_utf8_lossy(buffer)).as_bytes())?;
+        let mut line = Vec::with_capacity(buffer.len());
+        HarmlessJson(&mut line).write_all(String::from_utf8_lossy(buffer).as_bytes())?;
+        self.0.write_all(&line)?;
         Ok(buffer.len())
     }
 
