@@ -377,10 +377,10 @@ async fn rate_limits_are_paced() {
     // The same person in a sixth room: others are not held up for 333 s.
     let mut rooms = Vec::new();
     for number in 4..9 {
+        tokio::time::sleep(Duration::from_millis(1200)).await;
         let name = format!("paced-{number}");
         let id = create(&me, json!({ "room_alias_name": name })).await;
         rooms.push(room_plan(&name, Some(&id), vec![invite(&guests[0]), invite(&guests[number])]));
-        tokio::time::sleep(Duration::from_millis(1200)).await;
     }
     recorder.clear();
     let report = apply(&Plan { rooms, ..Plan::default() }, &session.writer(), 1, &Unwatched).await;

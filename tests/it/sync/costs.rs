@@ -133,7 +133,8 @@ async fn connections_are_used_again() {
     // whoami, versions, the joined rooms, the default room version, and each alias
     assert_eq!(scene.recorder.requests().len(), ROOMS + 4);
     let connections = scene.recorder.connections();
-    assert!(connections <= 16, "{connections} connections");
+    // As many as requests go side by side, and the odd one that was opened while another became free.
+    assert!(connections < ROOMS / 2, "{connections} connections");
 }
 
 #[tokio::test(flavor = "multi_thread")]
