@@ -91,7 +91,7 @@ impl Session {
     /// # Errors
     /// As [`Session::connect`].
     pub async fn connect_until(config: &config::Matrix, stop: Stop) -> Result<Self, SessionError> {
-        Self::open(config, AddMembers::Invite, stop).await
+        Box::pin(Self::open(config, AddMembers::Invite, stop)).await
     }
 
     /// The same for a run in which people may be added to rooms: if the configuration wants that, two more requests try
@@ -100,7 +100,7 @@ impl Session {
     /// # Errors
     /// As [`Session::connect`]; and when people cannot be added, and nothing else will do.
     pub async fn connect_to_add(config: &config::Matrix, stop: Stop) -> Result<Self, SessionError> {
-        Self::open(config, config.add_members, stop).await
+        Box::pin(Self::open(config, config.add_members, stop)).await
     }
 
     async fn open(config: &config::Matrix, add: AddMembers, stop: Stop) -> Result<Self, SessionError> {

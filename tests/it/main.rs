@@ -18,6 +18,7 @@ mod entra;
 mod faults;
 mod federation;
 mod file_idp;
+mod first_run;
 mod fuzz;
 mod hostile;
 mod import;

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use clap::CommandFactory as _;
+use clap::{CommandFactory as _, Parser as _};
 use inviter::cli::Cli;
 use inviter::config::Config;
 
@@ -106,4 +106,25 @@ fn the_exit_statuses_of_the_readme_are_those_of_the_help() {
         let (code, _) = line.trim().split_once(' ').unwrap();
         assert!(readme.contains(&format!("| {code} |")), "{line}");
     }
+}
+
+#[test]
+fn every_command_line_of_the_readme_is_one_that_inviter_takes() {
+    let readme = readme();
+    let mut seen = 0;
+    for line in readme.lines().filter(|line| line.starts_with("    ")) {
+        let line = line.trim().trim_start_matches("$ ").trim_start_matches("*/30 * * * *  ");
+        // The synopsis has brackets and bars.
+        if !line.starts_with("inviter ") || line.contains(['[', '|']) || line.contains("...") {
+            continue;
+        }
+        let line = line.split('>').next().unwrap().trim_end();
+        let words = line.split_whitespace().map(|word| match word.trim_matches(['\'', '"']) {
+            word if word.contains("$(") => "0123456789abcdef".repeat(4),
+            word => word.to_owned(),
+        });
+        Cli::try_parse_from(words).unwrap_or_else(|error| panic!("{line}: {error}"));
+        seen += 1;
+    }
+    assert!(seen > 10, "{seen}");
 }
