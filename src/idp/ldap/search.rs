@@ -145,7 +145,7 @@ impl Session {
         for attribute in ["entryDN", "distinguishedName"] {
             let filter = format!("({attribute}={})", ldap_escape(base));
             let page = self.page(self.ldap.clone(), base, Scope::Base, &filter, &["1.1".to_owned()], 0).await;
-            let page = page.map_err(|problem| LdapFailure { step: Step::Lookup, problem })?;
+            let page = self.told(page).map_err(|problem| LdapFailure { step: Step::Lookup, problem })?;
             if page.entries.len() == 1 {
                 return Ok(Some(attribute));
             }

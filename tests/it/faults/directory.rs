@@ -59,8 +59,9 @@ const AGAIN: [Fault; 3] = [Fault::Closed, Fault::Cut, Fault::Code(4)];
 const LANES: usize = 4;
 /// What the server says of itself is needed only to tell what it is and which controls it has, which many servers do not
 /// show to everybody: whatever its result code is, it reads as saying nothing, and groups and people are read as from any
-/// other server.
-const OF_ITSELF: [&str; 2] = ["itself", "end of itself"];
+/// other server. The same goes for the entry at the base of people, by which it is seen whether people can be looked up by
+/// the hundred.
+const OF_ITSELF: [&str; 4] = ["itself", "end of itself", "the base", "end of the base"];
 
 /// What the proxy shall do, and what it saw.
 #[derive(Default)]
@@ -79,12 +80,14 @@ fn kind_of(message: &[u8], before: Option<&'static str>) -> &'static str {
         (0x65, Some("group")) => "end of groups",
         (0x65, Some("person")) => "end of people",
         (0x65, Some("itself")) => "end of itself",
+        (0x65, Some("the base")) => "end of the base",
         (0x65, _) => "end of nothing",
         // The name comes first; members come after it.
         _ => match (at("ou=groups"), at("ou=people")) {
             (None, None) => "itself",
             (Some(group), Some(person)) if group < person => "group",
             (Some(_), None) => "group",
+            (None, Some(_)) if at("uid=").is_none() => "the base",
             _ => "person",
         },
     }
@@ -292,7 +295,17 @@ async fn whatever_befalls_a_message_of_the_directory_removes_nobody() {
     run(&inviter, &["sync"]).await.success();
     let kinds = proxy.messages();
     let first = first_of_each(&kinds);
-    let expected = ["bind", "end of groups", "end of itself", "end of people", "group", "itself", "person"];
+    let expected = [
+        "bind",
+        "end of groups",
+        "end of itself",
+        "end of people",
+        "end of the base",
+        "group",
+        "itself",
+        "person",
+        "the base",
+    ];
     assert_eq!(first.keys().copied().collect::<Vec<_>>(), expected, "{kinds:?}");
     let before = scene.roster("ops").await;
     assert_eq!(before, ["alice invite 50", "bob invite 0", "carol invite 0"]);
