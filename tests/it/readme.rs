@@ -119,10 +119,12 @@ fn every_command_line_of_the_readme_is_one_that_inviter_takes() {
             continue;
         }
         let line = line.split('>').next().unwrap().trim_end();
-        let words = line.split_whitespace().map(|word| match word.trim_matches(['\'', '"']) {
-            word if word.contains("$(") => "0123456789abcdef".repeat(4),
-            word => word.to_owned(),
-        });
+        // What the shell would put in place of a command.
+        let line = match line.split_once("\"$(") {
+            Some((before, _)) => format!("{before}{}", "0123456789abcdef".repeat(4)),
+            None => line.to_owned(),
+        };
+        let words = line.split_whitespace().map(|word| word.trim_matches(['\'', '"']));
         Cli::try_parse_from(words).unwrap_or_else(|error| panic!("{line}: {error}"));
         seen += 1;
     }
