@@ -4,7 +4,6 @@
 
 mod idp;
 mod plan;
-pub(crate) mod secrets;
 mod text;
 
 use schemars::JsonSchema;
@@ -70,7 +69,7 @@ pub enum Verdict {
 pub enum Area {
     /// The configuration file.
     Configuration,
-    /// Who can read the files with secrets.
+    /// Whether others can read secrets, on this machine or on the way.
     Secrets,
     /// An identity provider.
     IdentityProvider,

@@ -7,7 +7,7 @@ use futures_util::future::join;
 use matrix_sdk::ruma::OwnedRoomAliasId;
 
 use crate::actual::{ActualRoom, AskedFor};
-use crate::check::{Area, Findings, counted, secrets};
+use crate::check::{Area, Findings, counted};
 use crate::cli::{CheckArgs, Cli, Format, SyncArgs};
 use crate::config::{AddMembers, Config, Idp, IdpKind, LdapIdp};
 use crate::desired::Desired;
@@ -51,24 +51,15 @@ fn configuration(path: &Path, findings: &mut Findings) -> Option<Config> {
                 counted(config.rooms.len(), "described room", "described rooms")
             );
             findings.ok(Area::Configuration, None, message);
+            for warning in &config.warnings {
+                findings.warning(Area::Secrets, None, warning, None);
+            }
+            if config.warnings.is_empty() {
+                findings.ok(Area::Secrets, None, "nobody else can read them, on this machine or on the way");
+            }
         }
     }
-    let table = std::fs::read_to_string(path).ok().and_then(|text| text.parse().ok());
-    for file in table.iter().flat_map(|table| secrets::files(path, table)) {
-        secrets::judge(findings, &file, mode(&file.path));
-    }
     config.ok()
-}
-
-#[cfg(unix)]
-fn mode(path: &Path) -> Option<u32> {
-    use std::os::unix::fs::PermissionsExt as _;
-    Some(std::fs::metadata(path).ok()?.permissions().mode())
-}
-
-#[cfg(not(unix))]
-fn mode(_: &Path) -> Option<u32> {
-    None
 }
 
 async fn look(config: &Config, args: &CheckArgs, watch: &dyn Watch, findings: &mut Findings) {
@@ -139,10 +130,6 @@ fn passed(ldap: &LdapIdp, step: &Step) -> Option<String> {
 
 fn directory(ldap: &LdapIdp, name: Option<&str>, findings: &mut Findings) {
     findings.ok(Area::IdentityProvider, name, format!("{}; {}", reached(ldap), bound(ldap)));
-    if !ldap.starttls && ldap.urls.iter().any(|url| url.scheme() == "ldap") {
-        let message = "the connection is not encrypted, so passwords and names can be read on the way";
-        findings.warning(Area::IdentityProvider, name, message, Some("use ldaps://, or say starttls = true"));
-    }
 }
 
 fn reached(ldap: &LdapIdp) -> String {
@@ -180,10 +167,6 @@ async fn homeserver(config: &Config, session: &Session, findings: &mut Findings)
             let message = format!("{me}{device}; whether its access token expires no homeserver tells");
             findings.ok(Area::Account, None, message);
         }
-    }
-    if url.scheme() == "http" && !matches!(url.host_str(), Some("localhost" | "127.0.0.1" | "[::1]")) {
-        let message = "the connection is not encrypted, so the access token can be read on the way";
-        findings.warning(Area::Homeserver, None, message, Some("use https://"));
     }
     for idp in config.idps.iter().filter(|idp| idp.mxid_homeserver != me.server_name()) {
         let message = format!(
