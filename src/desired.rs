@@ -1,7 +1,8 @@
 //! What the identity providers want: the rooms, who is in them, and at which level.
 
 use std::borrow::Borrow;
-use std::collections::{BTreeMap, BTreeSet};
+use std::cell::LazyCell;
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::fmt;
 use std::sync::Arc;
 
@@ -160,20 +161,17 @@ impl Desired {
     pub fn build<S: Borrow<Snapshot>>(config: &Config, snapshots: &[S]) -> Result<Self, DesiredError> {
         let mut desired = Self { open_rooms: config.open_rooms.clone(), ..Self::default() };
         let mut found: BTreeSet<&RoomGroup> = BTreeSet::new();
+        let entries: BTreeMap<_, _> = config.rooms.iter().map(|room| (&room.alias, &room.overrides)).collect();
         for (idp, snapshot) in config.idps.iter().zip(snapshots.iter().map(Borrow::borrow)) {
             desired.warnings.extend(snapshot.notices.iter().map(|notice| format!("{}: {notice}", idp.name)));
             desired.idps.insert(idp.name.clone(), Answered::of(idp, snapshot));
             let groups = RoomGroups::sort(config, idp, snapshot, &mut desired.warnings);
-            let users = user_ids(config, idp, snapshot, &groups.reached(), &mut desired.warnings)?;
-            let merge = |alias: &OwnedRoomAliasId| {
-                let described = config.rooms.iter().find(|room| room.alias == *alias);
-                Merge {
-                    config,
-                    idp,
-                    snapshot,
-                    users: &users,
-                    renamed: described.map(|room| &room.overrides.renamed_users),
-                }
+            let users = user_ids(config, idp, snapshot, &groups, &mut desired.warnings)?;
+            let merge = |alias: &OwnedRoomAliasId| Merge {
+                config,
+                idp,
+                users: &users,
+                renamed: entries.get(alias).map(|overrides| &overrides.renamed_users),
             };
             for (alias, groups) in groups.rooms {
                 merge(&alias).groups(&groups, desired.rooms.entry(alias).or_default());
@@ -191,8 +189,8 @@ impl Desired {
             desired.rooms.entry(described.alias.clone()).or_default().describe(described, &found);
         }
         for (alias, room) in &mut desired.rooms {
-            let described = config.rooms.iter().find(|described| described.alias == *alias);
-            room.settings = described.map_or_else(|| config.room.clone(), |room| room.overrides.over(&config.room));
+            room.settings =
+                entries.get(alias).map_or_else(|| config.room.clone(), |overrides| overrides.over(&config.room));
         }
         Ok(desired)
     }
@@ -299,14 +297,33 @@ impl DesiredRoom {
     }
 }
 
-/// Whether a reference in the configuration means this group: by its name, or by its distinguished name.
-fn means(reference: &RoomGroup, idp: &Idp, group: &Group) -> bool {
-    let of_idp = reference.idp.as_ref().is_none_or(|only| *only == idp.name);
-    let same_name = || match (Dn::parse(&reference.group), Dn::parse(&group.label)) {
-        (Ok(wanted), Ok(name)) => wanted == name,
-        _ => false,
-    };
-    of_idp && (reference.group == group.name || same_name())
+/// The groups of an identity provider by what a reference in the configuration may call them.
+struct Named<'a> {
+    by_name: BTreeMap<&'a str, Vec<&'a Group>>,
+    by_dn: BTreeMap<Dn, Vec<&'a Group>>,
+}
+
+impl<'a> Named<'a> {
+    fn of(groups: &'a [Group]) -> Self {
+        let (mut by_name, mut by_dn): (BTreeMap<_, Vec<_>>, BTreeMap<_, Vec<_>>) = Default::default();
+        for group in groups {
+            by_name.entry(group.name.as_str()).or_default().push(group);
+            if let Ok(dn) = Dn::parse(&group.label) {
+                by_dn.entry(dn).or_default().push(group);
+            }
+        }
+        Self { by_name, by_dn }
+    }
+
+    /// The groups with this name or distinguished name, in the order of their labels.
+    fn find(&self, reference: &str) -> Vec<&'a Group> {
+        let same_name = self.by_name.get(reference);
+        let same_dn = Dn::parse(reference).ok().and_then(|dn| self.by_dn.get(&dn));
+        let mut groups: Vec<&Group> = same_name.into_iter().chain(same_dn).flatten().copied().collect();
+        groups.sort_by(|a, b| a.label.cmp(&b.label));
+        groups.dedup_by(|a, b| std::ptr::eq(*a, *b));
+        groups
+    }
 }
 
 /// The groups of one identity provider that stand for one room.
@@ -325,12 +342,13 @@ struct RoomGroups<'a> {
 impl<'a> RoomGroups<'a> {
     fn sort(config: &'a Config, idp: &Idp, snapshot: &'a Snapshot, warnings: &mut BTreeSet<String>) -> Self {
         let mut rooms: BTreeMap<_, OneRoom<'_>> = BTreeMap::new();
+        let described = config.group_names(&idp.name);
         for group in &snapshot.groups {
             match idp.convention.read(&group.name) {
                 Ok(GroupName::Room(alias)) => rooms.entry(alias).or_default().members.push(group),
                 Ok(GroupName::Owners(alias)) => rooms.entry(alias).or_default().owners.push(group),
                 Ok(GroupName::Other) => {}
-                Err(_) if config.names_group(&idp.name, &group.name) => {}
+                Err(_) if described.contains(&group.name) => {}
                 Err(error) => {
                     warnings.insert(format!("{}: the group {} stands for no room: {error}", idp.name, group.label));
                 }
@@ -349,58 +367,62 @@ impl<'a> RoomGroups<'a> {
             groups.members.sort_by(|a, b| a.label.cmp(&b.label));
             groups.owners.sort_by(|a, b| a.label.cmp(&b.label));
         }
+        let named = Named::of(&snapshot.groups);
+        let of_idp = |reference: &RoomGroup| reference.idp.as_ref().is_none_or(|only| *only == idp.name);
         let references = config.rooms.iter().flat_map(|room| room.groups.iter().map(move |group| (room, group)));
-        let described = references.filter_map(|(room, reference)| {
-            let mut groups: Vec<&Group> = snapshot.groups.iter().filter(|group| means(reference, idp, group)).collect();
-            groups.sort_by(|a, b| a.label.cmp(&b.label));
+        let described = references.filter(|(_, reference)| of_idp(reference)).filter_map(|(room, reference)| {
+            let groups = named.find(&reference.group);
             (!groups.is_empty()).then_some((room, reference, groups))
         });
         Self { rooms, described: described.collect() }
     }
 
     /// The accounts that are in some group of some room.
-    fn reached(&self) -> BTreeSet<&'a SourceId> {
+    fn reached(&self) -> HashSet<&'a str> {
         self.rooms
             .values()
             .flat_map(|room| room.members.iter().chain(&room.owners))
             .chain(self.described.iter().flat_map(|(_, _, groups)| groups))
             .flat_map(|group| group.members.certain().iter().chain(group.owners.iter().flat_map(Members::certain)))
+            .map(String::as_str)
             .collect()
     }
 }
 
-/// The Matrix users of the accounts that are reached; accounts that can have none are reported and left out.
+/// Accounts by their identity, and the Matrix user of each, if it can have one.
+type Users<'a> = HashMap<&'a str, (Option<OwnedUserId>, &'a Account)>;
+
+/// The Matrix users of all accounts. That an account can have none is reported if it is in a group of a room.
 fn user_ids<'a>(
     config: &Config,
     idp: &Idp,
     snapshot: &'a Snapshot,
-    reached: &BTreeSet<&SourceId>,
+    groups: &RoomGroups<'_>,
     warnings: &mut BTreeSet<String>,
-) -> Result<BTreeMap<&'a SourceId, OwnedUserId>, DesiredError> {
-    let mut users = BTreeMap::new();
-    let mut taken: BTreeMap<OwnedUserId, (&SourceId, &Account)> = BTreeMap::new();
+) -> Result<Users<'a>, DesiredError> {
+    let mut users = Users::with_capacity(snapshot.accounts.len());
+    // Mostly nobody asks who is in some group of a room.
+    let reached = LazyCell::new(|| groups.reached());
     for (id, account) in &snapshot.accounts {
-        let user = match user_id(config, idp, account) {
-            Ok(user) => user,
-            Err(reason) => {
-                if reached.contains(id) {
-                    warnings.insert(format!(
-                        "{}: the account {} ({:?}) is left out: {reason}",
-                        idp.name, account.label, account.username
-                    ));
-                }
-                continue;
-            }
-        };
-        if let Some((other_id, other)) = taken.insert(user.clone(), (id, account))
-            && (reached.contains(id) || reached.contains(other_id))
+        let user = user_id(config, idp, account);
+        if let Err(reason) = &user
+            && reached.contains(id.as_str())
         {
-            let mut labels = [&account.label, &other.label];
-            labels.sort();
-            let [first, second] = labels.map(Clone::clone);
-            return Err(DesiredError::Collision { idp: idp.name.clone(), first, second, user });
+            warnings.insert(format!(
+                "{}: the account {} ({:?}) is left out: {reason}",
+                idp.name, account.label, account.username
+            ));
         }
-        users.insert(id, user);
+        users.insert(id.as_str(), (user.ok(), account));
+    }
+    let mut by_user: Vec<_> =
+        users.iter().filter_map(|(id, (user, account))| Some((user.as_ref()?, &account.label, *id))).collect();
+    by_user.sort_unstable();
+    for ((user, first, first_id), (other, second, second_id)) in by_user.iter().zip(by_user.iter().skip(1)) {
+        if user == other && [first_id, second_id].into_iter().any(|id| reached.contains(*id)) {
+            let [first, second] = [first, second].map(|label| (*label).clone());
+            return Err(DesiredError::Collision { idp: idp.name.clone(), first, second, user: (*user).clone() });
+        }
     }
     Ok(users)
 }
@@ -410,10 +432,15 @@ pub(crate) fn user_id(config: &Config, idp: &Idp, account: &Account) -> Result<O
     if let Some(user) = &account.mxid {
         return Ok(user.clone());
     }
-    match config.renamed_users.get(&account.username.to_lowercase()) {
+    match lookup(&config.renamed_users, &account.username) {
         Some(renamed) => renamed_user(renamed, idp),
         None => naming::user_id(&account.username, &idp.mxid_homeserver, idp.invalid_names),
     }
+}
+
+/// What a table of renamed users has for a username.
+fn lookup<'a>(renamed: &'a BTreeMap<String, RenamedUser>, username: &str) -> Option<&'a RenamedUser> {
+    if renamed.is_empty() { None } else { renamed.get(&username.to_lowercase()) }
 }
 
 fn renamed_user(renamed: &RenamedUser, idp: &Idp) -> Result<OwnedUserId, String> {
@@ -429,8 +456,7 @@ fn renamed_user(renamed: &RenamedUser, idp: &Idp) -> Result<OwnedUserId, String>
 struct Merge<'a> {
     config: &'a Config,
     idp: &'a Idp,
-    snapshot: &'a Snapshot,
-    users: &'a BTreeMap<&'a SourceId, OwnedUserId>,
+    users: &'a Users<'a>,
     /// Users who have another name in this room alone.
     renamed: Option<&'a BTreeMap<String, RenamedUser>>,
 }
@@ -513,10 +539,10 @@ impl Merge<'_> {
 
     /// The account and its Matrix user in this room; none if it can have none.
     fn person(&self, id: &SourceId) -> Option<(OwnedUserId, &Account)> {
-        let account = self.snapshot.accounts.get(id)?;
-        let user = match self.renamed.and_then(|renamed| renamed.get(&account.username.to_lowercase())) {
+        let (user, account) = self.users.get(id.as_str())?;
+        let user = match self.renamed.and_then(|renamed| lookup(renamed, &account.username)) {
             Some(renamed) => renamed_user(renamed, self.idp).ok()?,
-            None => self.users.get(id)?.clone(),
+            None => user.clone()?,
         };
         Some((user, account))
     }

@@ -72,16 +72,15 @@ const LAST_WORD: Duration = Duration::from_secs(10);
 /// When nothing was changed because of an error: a bad configuration, an identity provider or a homeserver that did
 /// not answer well. What goes wrong in a single room is in the report.
 pub async fn run<W: Write + RawStream>(cli: &Cli, watch: &dyn Watch, out: &mut W) -> anyhow::Result<Status> {
-    if let Command::Init(args) = &cli.command {
-        // Ctrl-C ends it while it waits for an answer.
-        return begin::run(&cli.config, args, cli.quiet);
-    }
     let (started, mut seen) = (Instant::now(), numbers::Seen::default());
     let stop = Stop::after(match &cli.command {
         Command::Sync(args) => args.deadline,
         _ => None,
     });
-    stop.at_signals().context("signals cannot be received")?;
+    // Ctrl-C ends `init` while it waits for an answer.
+    if !matches!(cli.command, Command::Init(_)) {
+        stop.at_signals().context("signals cannot be received")?;
+    }
     let result = tokio::select! {
         status = obey(cli, &stop, watch, &mut seen, out) => status,
         () = stop.insisted() => {
@@ -104,43 +103,46 @@ async fn obey<W: Write + RawStream>(
     out: &mut W,
 ) -> anyhow::Result<Status> {
     let mut printer = Printer { format: cli.format, dress: plan::text::Dress::new(colored(cli.color, out)), out };
-    let values = match &cli.command {
-        Command::Import(args) => return import_from_bot(args, printer),
-        Command::Completions(args) => return shell::completions(*args, printer.out).map(|()| Status::Done),
-        Command::Man(args) => return shell::man(args, printer.out).map(|()| Status::Done),
-        Command::Check(args) => return commands::check::run(cli, args, watch, printer).await,
-        Command::Schema => return printer.json(&config::schema::schema()).map(|()| Status::Done),
+    match &cli.command {
         Command::Sync(args) => {
             numbers::gateway(args)?;
-            args.values.as_slice()
+            let config = with_account(cli, &args.values)?;
+            Box::pin(sync(&config, args, stop, watch, seen, printer)).await
         }
-        _ => &[],
-    };
+        Command::Idp => before_writing(stop, lists::idp(&configuration(cli, &[])?, printer)).await?,
+        Command::Joined => before_writing(stop, lists::joined(&with_account(cli, &[])?, watch, printer)).await?,
+        Command::Managed => {
+            before_writing(stop, Box::pin(lists::managed(&with_account(cli, &[])?, watch, printer))).await?
+        }
+        Command::ByHand(command) => {
+            let config = with_account(cli, &[])?;
+            by_hand::run(&config, &command.request(), command.mode(), stop, watch, printer).await
+        }
+        Command::Check(args) => commands::check::run(cli, args, watch, printer).await,
+        Command::Init(args) => begin::run(&cli.config, args, cli.quiet),
+        Command::Import(args) => import_from_bot(args, printer),
+        Command::Schema => printer.json(&config::schema::schema()).map(|()| Status::Done),
+        Command::Completions(args) => shell::completions(*args, printer.out).map(|()| Status::Done),
+        Command::Man(args) => shell::man(args, printer.out).map(|()| Status::Done),
+    }
+}
+
+/// Reads the configuration, and tells what a person should know of it.
+fn configuration(cli: &Cli, values: &[String]) -> anyhow::Result<Config> {
     let config = Config::load(&cli.config, values)?;
     for warning in &config.warnings {
         warn!("{warning}");
     }
-    if !matches!(cli.command, Command::Idp) {
-        // Told before anything is read, and before an error of something else.
-        config.matrix.access_token.as_ref().map_err(Clone::clone)?;
-        config.matrix.admin_token.as_ref().map_err(Clone::clone)?;
-    }
-    match &cli.command {
-        Command::Sync(args) => Box::pin(sync(&config, args, stop, watch, seen, printer)).await,
-        Command::Idp => before_writing(stop, lists::idp(&config, printer)).await?,
-        Command::Joined => before_writing(stop, lists::joined(&config, watch, printer)).await?,
-        Command::Managed => before_writing(stop, Box::pin(lists::managed(&config, watch, printer))).await?,
-        Command::ByHand(command) => {
-            by_hand::run(&config, &command.request(), command.mode(), stop, watch, printer).await
-        }
-        // Done above: these read their configuration themselves, or need none.
-        Command::Check(_)
-        | Command::Import(_)
-        | Command::Init(_)
-        | Command::Schema
-        | Command::Completions(_)
-        | Command::Man(_) => Ok(Status::Done),
-    }
+    Ok(config)
+}
+
+/// The same for what needs the account: that there is no token is told before anything is read, and before an error of
+/// something else.
+fn with_account(cli: &Cli, values: &[String]) -> anyhow::Result<Config> {
+    let config = configuration(cli, values)?;
+    config.matrix.access_token.as_ref().map_err(Clone::clone)?;
+    config.matrix.admin_token.as_ref().map_err(Clone::clone)?;
+    Ok(config)
 }
 
 /// What a part of a run comes to that writes nothing.
@@ -296,9 +298,9 @@ async fn read_desired(config: &Config) -> anyhow::Result<Desired> {
 async fn read_idps(config: &Config) -> Vec<Result<Snapshot, IdpError>> {
     join_all(config.idps.iter().map(|idp| async {
         // Names that begin like those of rooms and are none are wanted as well, to be warned of.
-        let wanted = |name: &str| {
-            !matches!(idp.convention.read(name), Ok(GroupName::Other)) || config.names_group(&idp.name, name)
-        };
+        let described = config.group_names(&idp.name);
+        let wanted =
+            |name: &str| !matches!(idp.convention.read(name), Ok(GroupName::Other)) || described.contains(name);
         let snapshot = idp::fetch(idp, &wanted).await?;
         info!("{}: {} groups, {} accounts", idp.name, snapshot.groups.len(), snapshot.accounts.len());
         Ok::<_, IdpError>(snapshot)
@@ -444,8 +446,8 @@ impl<W: Write> Printer<'_, W> {
 
     /// Prints one document for programs.
     fn json(&mut self, document: &impl serde::Serialize) -> anyhow::Result<()> {
-        let mut out = io::BufWriter::new(&mut *self.out);
-        serde_json::to_writer_pretty(printable::HarmlessJson(&mut out), document)?;
+        let mut out = io::BufWriter::new(printable::HarmlessJson(&mut *self.out));
+        serde_json::to_writer_pretty(&mut out, document)?;
         out.write_all(b"\n")?;
         Ok(out.flush()?)
     }

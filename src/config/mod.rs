@@ -25,7 +25,7 @@ pub use matrix::{AddMembers, JoinFallback, Matrix};
 pub use policy::{Orphans, OwnersOutside, Policy, RenamedRooms, WhenRefused};
 pub use report::Report;
 pub use room::{HistoryVisibility, RoomSettings};
-pub use rooms::{ExplicitRoom, Overrides, RoomGroup};
+pub use rooms::{ExplicitRoom, GroupNames, Overrides, RoomGroup};
 pub use secret::Secret;
 
 use document::Document;
@@ -105,11 +105,11 @@ impl Config {
         Ok(Self { matrix, idps, policy, room, rooms, open_rooms, report, renamed_users, warnings })
     }
 
-    /// Whether a group of this name in an identity provider is one of a room that is described one by one.
+    /// What the groups of an identity provider are called that rooms are described with, one by one.
     #[must_use]
-    pub fn names_group(&self, idp: &str, name: &str) -> bool {
+    pub fn group_names(&self, idp: &str) -> GroupNames {
         let of_idp = |group: &&RoomGroup| group.idp.as_deref().is_none_or(|only| only == idp);
-        self.rooms.iter().flat_map(|room| &room.groups).filter(of_idp).any(|group| group.is_named(name))
+        GroupNames::of(self.rooms.iter().flat_map(|room| &room.groups).filter(of_idp))
     }
 
     /// The homeservers whose users the identity providers speak for.

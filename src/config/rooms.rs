@@ -1,6 +1,6 @@
 //! `[[rooms]]`: rooms that the configuration describes one by one, beside those that groups are named after.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use matrix_sdk::ruma::{OwnedRoomAliasId, OwnedUserId, RoomVersionId};
 use schemars::JsonSchema;
@@ -54,12 +54,29 @@ pub struct RoomGroup {
     pub may_be_empty: bool,
 }
 
-impl RoomGroup {
-    /// Whether a group of this name can be meant: it is the name, or the one in the distinguished name.
+/// What the groups of rooms that are described one by one are called.
+#[derive(Debug, Clone, Default)]
+pub struct GroupNames {
+    given: BTreeSet<String>,
+    /// The first values of distinguished names, in lower case.
+    leading: BTreeSet<String>,
+}
+
+impl GroupNames {
+    /// The names of these groups.
+    pub(super) fn of<'a>(groups: impl Iterator<Item = &'a RoomGroup>) -> Self {
+        let mut names = Self::default();
+        for group in groups {
+            names.leading.extend(dn::leading_values(&group.group).iter().map(|value| value.to_lowercase()));
+            names.given.insert(group.group.clone());
+        }
+        names
+    }
+
+    /// Whether a group of this name can be meant: the name is given, or the one in a distinguished name.
     #[must_use]
-    pub fn is_named(&self, name: &str) -> bool {
-        let lower = name.to_lowercase();
-        self.group == name || dn::leading_values(&self.group).iter().any(|value| value.to_lowercase() == lower)
+    pub fn contains(&self, name: &str) -> bool {
+        self.given.contains(name) || (!self.leading.is_empty() && self.leading.contains(&name.to_lowercase()))
     }
 }
 

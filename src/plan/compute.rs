@@ -6,7 +6,7 @@ use matrix_sdk::ruma::{OwnedRoomAliasId, OwnedUserId, UserId};
 use wildmatch::WildMatch;
 
 use super::dangers::danger;
-use super::find::{Found, Marked, find};
+use super::find::{Found, Index, find};
 use super::orphans::{Orphans, orphans};
 use super::spaces::is_tolerated;
 use super::{
@@ -64,15 +64,15 @@ pub enum RenamedAlias {
 /// Compares what is wanted with what is there. Rooms that were not read are not planned for.
 #[must_use]
 pub fn compute(desired: &Desired, actual: &Actual, policy: &Policy) -> Plan {
-    let marked = Marked::of(actual);
+    let index = Index::of(desired, actual);
     let rooms: Vec<RoomPlan> = desired
         .own()
         .filter_map(|(alias, wanted)| {
             actual.rooms.get(alias)?;
-            Some(RoomPlanner::new(alias, wanted, desired, actual, policy).plan(&marked))
+            Some(RoomPlanner::new(alias, wanted, desired, actual, policy).plan(&index))
         })
         .collect();
-    let orphans = orphans(desired, actual, policy, &rooms);
+    let orphans = orphans(desired, actual, policy, &rooms, &index);
     Plan {
         rooms,
         orphans,
@@ -113,7 +113,7 @@ impl<'a> RoomPlanner<'a> {
         Self { wanted, desired, actual, me: &actual.me, policy, protected, plan }
     }
 
-    fn plan(mut self, marked: &Marked<'a>) -> RoomPlan {
+    fn plan(mut self, index: &Index<'a>) -> RoomPlan {
         if !self.wanted.ambiguous.is_empty() {
             self.plan.problems.extend(self.wanted.ambiguous.iter().cloned().map(Problem::Ambiguous));
             return self.plan;
@@ -125,7 +125,7 @@ impl<'a> RoomPlanner<'a> {
                 .map(|reason| format!("not all members are known, so nobody is removed: {reason}")),
         );
         let adopts = self.policy.adopt || self.wanted.described.is_listed;
-        match find(&self.plan.alias, self.wanted, self.desired, self.actual, marked) {
+        match find(&self.plan.alias, self.wanted, self.desired, self.actual, index) {
             Found::Nothing if self.is_on_own_server() => self.create(),
             Found::Nothing => self.problem(Problem::ForeignMissing),
             Found::Invited { room, is_marked } => {

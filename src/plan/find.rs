@@ -82,23 +82,46 @@ pub fn report_room(alias: &RoomAliasId, room: Option<ActualRoom>) -> Result<Owne
     }
 }
 
-/// The rooms in use that bear a mark, by the groups of their marks.
-pub(super) struct Marked<'a>(BTreeMap<&'a BTreeSet<StampedGroup>, Vec<&'a JoinedRoom>>);
+/// The rooms that the account is in, by what one looks for.
+pub(super) struct Index<'a> {
+    by_id: BTreeMap<&'a str, &'a JoinedRoom>,
+    /// Those in use that bear a mark, by the groups of their marks.
+    marked: BTreeMap<&'a BTreeSet<StampedGroup>, Vec<&'a JoinedRoom>>,
+    /// Those that are replaced, by what replaces them.
+    replaced: BTreeMap<&'a str, Vec<&'a JoinedRoom>>,
+    /// The groups of all rooms that are wanted.
+    wanted: BTreeSet<&'a BTreeSet<StampedGroup>>,
+}
 
-impl<'a> Marked<'a> {
-    pub(super) fn of(actual: &'a Actual) -> Self {
-        let mut rooms: BTreeMap<_, Vec<_>> = BTreeMap::new();
-        for room in joined(actual).filter(|room| room.replaced_by.is_none()) {
-            if let Some(stamp) = &room.stamp {
-                rooms.entry(&stamp.groups).or_default().push(room);
+impl<'a> Index<'a> {
+    pub(super) fn of(desired: &'a Desired, actual: &'a Actual) -> Self {
+        let wanted = desired.rooms.values().map(|wanted| &wanted.stamp.groups).collect();
+        let mut index = Self { by_id: BTreeMap::new(), marked: BTreeMap::new(), replaced: BTreeMap::new(), wanted };
+        for room in joined(actual) {
+            index.by_id.entry(room.id.as_str()).or_insert(room);
+            match (&room.replaced_by, &room.stamp) {
+                (Some(next), _) => index.replaced.entry(next.as_str()).or_default().push(room),
+                (None, Some(stamp)) => index.marked.entry(&stamp.groups).or_default().push(room),
+                (None, None) => {}
             }
         }
-        Self(rooms)
+        index
+    }
+
+    /// Whether some room is wanted that stands for the same groups.
+    pub(super) fn is_wanted(&self, stamp: &Stamp) -> bool {
+        self.wanted.contains(&stamp.groups)
     }
 
     /// The rooms that stand for the same groups.
     fn for_same(&self, stamp: &Stamp) -> impl Iterator<Item = &'a JoinedRoom> {
-        self.0.get(&stamp.groups).into_iter().flatten().copied()
+        self.marked.get(&stamp.groups).into_iter().flatten().copied()
+    }
+
+    /// A room that this one replaces, and that stood for the groups of the wanted one.
+    fn replaced_marked(&self, id: &OwnedRoomId, wanted: &DesiredRoom) -> Option<&'a JoinedRoom> {
+        let mut replaced = self.replaced.get(id.as_str()).into_iter().flatten().copied();
+        replaced.find(|old| old.stamp.as_ref().is_some_and(|stamp| stamp.is_for_same(&wanted.stamp)))
     }
 }
 
@@ -108,20 +131,17 @@ pub(super) fn find<'a>(
     wanted: &DesiredRoom,
     desired: &Desired,
     actual: &'a Actual,
-    marked: &Marked<'a>,
+    index: &Index<'a>,
 ) -> Found<'a> {
     let Some(room) = actual.rooms.get(alias) else { return Found::Nothing };
-    let replaced_marked = |id: &OwnedRoomId| {
-        joined(actual).find(|old| old.replaced_by.as_deref() == Some(id.as_str()) && is_marked_for(old, wanted))
-    };
     // Who may change the aliases of a room may also make one lead to a room of their own.
-    let managed_elsewhere = |id: &OwnedRoomId| marked.for_same(&wanted.stamp).find(|room| room.id != *id);
+    let managed_elsewhere = |id: &OwnedRoomId| index.for_same(&wanted.stamp).find(|room| room.id != *id);
     let moved = |id: &'a OwnedRoomId| {
         let managed = managed_elsewhere(id).map_or_else(|| id.clone(), |room| room.id.clone());
         Found::Problem(Some(id), Problem::AliasMoved(managed))
     };
     match room {
-        ActualRoom::Missing => match marked.for_same(&wanted.stamp).next() {
+        ActualRoom::Missing => match index.for_same(&wanted.stamp).next() {
             Some(room) if alias.server_name() == actual.me.server_name() => {
                 Found::Room(FoundRoom { room, moved: Some((AliasReason::Renamed, false)), is_marked: true })
             }
@@ -130,21 +150,20 @@ pub(super) fn find<'a>(
         ActualRoom::Unreadable(reason) => Found::Problem(None, Problem::Unreadable(reason.clone())),
         ActualRoom::Outside(room) => Found::Problem(Some(room), Problem::Outside(room.clone())),
         ActualRoom::Invited(room) if managed_elsewhere(room).is_some() => moved(room),
-        ActualRoom::Invited(room) => Found::Invited { room, is_marked: replaced_marked(room).is_some() },
+        ActualRoom::Invited(room) => Found::Invited { room, is_marked: index.replaced_marked(room, wanted).is_some() },
         ActualRoom::Joined(room) => {
             if let Some(next) = &room.replaced_by {
-                return follow(room, next, actual);
+                return follow(room, next, index);
             }
-            let is_of_another = room.stamp.as_ref().is_some_and(|stamp| {
-                !stamp.is_for_same(&wanted.stamp) && desired.rooms.values().any(|other| other.stamp.is_for_same(stamp))
-            });
-            if is_of_another {
+            let is_of_another = |stamp: &Stamp| !stamp.is_for_same(&wanted.stamp) && index.is_wanted(stamp);
+            if room.stamp.as_ref().is_some_and(is_of_another) {
                 return Found::Problem(Some(&room.id), Problem::AliasTaken(room.id.clone()));
             }
             if room.stamp.is_none() && managed_elsewhere(&room.id).is_some() {
                 return moved(&room.id);
             }
-            let inherits_mark = || replaced_marked(&room.id).is_some_and(|old| room.replaces.as_ref() == Some(&old.id));
+            let replaced = || index.replaced_marked(&room.id, wanted);
+            let inherits_mark = || replaced().is_some_and(|old| room.replaces.as_ref() == Some(&old.id));
             let is_marked = room.stamp.is_some() || inherits_mark();
             let moved = is_half_renamed(alias, room, wanted, desired).then_some((AliasReason::Renamed, false));
             Found::Room(FoundRoom { room, moved, is_marked })
@@ -163,19 +182,14 @@ fn is_half_renamed(alias: &RoomAliasId, room: &JoinedRoom, wanted: &DesiredRoom,
 }
 
 /// The room that replaces another, if both say so.
-fn follow<'a>(old: &'a JoinedRoom, next: &str, actual: &'a Actual) -> Found<'a> {
-    let replacement = joined(actual).find(|room| room.id.as_str() == next && room.replaces.as_ref() == Some(&old.id));
-    match replacement {
+fn follow<'a>(old: &'a JoinedRoom, next: &str, index: &Index<'a>) -> Found<'a> {
+    match index.by_id.get(next).filter(|room| room.replaces.as_ref() == Some(&old.id)) {
         Some(room) if room.replaced_by.is_none() => {
             let moved = Some((AliasReason::Upgraded, true));
             Found::Room(FoundRoom { room, moved, is_marked: old.stamp.is_some() || room.stamp.is_some() })
         }
         _ => Found::Problem(Some(&old.id), Problem::Replaced(next.to_owned())),
     }
-}
-
-fn is_marked_for(room: &JoinedRoom, wanted: &DesiredRoom) -> bool {
-    room.stamp.as_ref().is_some_and(|stamp| stamp.is_for_same(&wanted.stamp))
 }
 
 fn joined(actual: &Actual) -> impl Iterator<Item = &JoinedRoom> {

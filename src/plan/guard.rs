@@ -58,8 +58,12 @@ pub fn decide(
     let mut rest = compute(desired, actual, &policy);
     rest.warnings.clone_from(&whole.warnings);
     let stops = when_refused == WhenRefused::DoNothing || refusals.iter().any(Refusal::is_final);
+    let mut rooms = BTreeMap::new();
+    for room in whole.all() {
+        rooms.entry(&room.alias).or_insert(room);
+    }
     for rest in rest.all_mut() {
-        if let Some(whole) = whole.all().find(|whole| whole.alias == rest.alias) {
+        if let Some(whole) = rooms.get(&rest.alias) {
             rest.tell_as(whole);
         }
         if stops {
@@ -143,16 +147,17 @@ impl RoomPlan {
     /// stays that, and nothing else needs to be allowed.
     fn tell_as(&mut self, whole: &Self) {
         self.problems.extend(whole.problems.iter().cloned());
+        let kicks: BTreeMap<_, _> = whole.kicks().map(|kick| (&kick.user, kick)).collect();
+        let levels = whole.power_levels().into_iter().flat_map(|change| &change.users);
+        let levels: BTreeMap<_, _> = levels.map(|level| (&level.user, level)).collect();
         self.withheld.retain_mut(|held| {
             if let Some(before) = whole.withheld.iter().find(|before| before.change == held.change) {
                 held.why = before.why.clone();
                 return true;
             }
             match &held.change {
-                HeldChange::Kick(kick) => whole.kicks().any(|planned| planned == kick),
-                HeldChange::Level(level) => {
-                    whole.power_levels().is_some_and(|change| change.users.iter().any(|planned| planned == level))
-                }
+                HeldChange::Kick(kick) => kicks.get(&kick.user).is_some_and(|planned| *planned == kick),
+                HeldChange::Level(level) => levels.get(&level.user).is_some_and(|planned| *planned == level),
                 HeldChange::Invite(_) | HeldChange::Other(_) => true,
             }
         });

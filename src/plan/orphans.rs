@@ -7,10 +7,11 @@
 use std::collections::BTreeSet;
 use std::fmt;
 
-use matrix_sdk::ruma::{OwnedRoomAliasId, OwnedRoomId, RoomAliasId, UserId};
+use matrix_sdk::ruma::{OwnedRoomAliasId, OwnedRoomId, OwnedUserId, RoomAliasId, UserId};
 use wildmatch::WildMatch;
 
 use super::compute::{Policy, RoomPlanner};
+use super::find::Index;
 pub(crate) use super::show::moment;
 use super::{Change, Plan, Refusal, RoomPlan};
 use crate::actual::{Actual, ActualRoom, JoinedRoom, STAMP_TYPE, Stamp, StampedGroup};
@@ -136,32 +137,48 @@ fn doubt(group: &StampedGroup, desired: &Desired) -> Option<Doubt> {
 }
 
 /// The marked rooms that nobody names, and what is to be done there. `rooms` are the plans of those that are named.
-pub(super) fn orphans(desired: &Desired, actual: &Actual, policy: &Policy, rooms: &[RoomPlan]) -> Vec<Orphan> {
+pub(super) fn orphans(
+    desired: &Desired,
+    actual: &Actual,
+    policy: &Policy,
+    rooms: &[RoomPlan],
+    index: &Index<'_>,
+) -> Vec<Orphan> {
     if desired.is_restricted {
         return Vec::new();
     }
     let named: BTreeSet<&OwnedRoomId> = rooms.iter().filter_map(|room| room.room_id.as_ref()).collect();
+    let held: BTreeSet<_> = desired.rooms.values().flat_map(|room| room.held.iter().cloned()).collect();
     let mut orphans: Vec<Orphan> = actual
         .others
         .values()
         .filter(|room| !named.contains(&room.id) && room.replaced_by.is_none())
         // By its ID, since its alias may be anything, and one shard alone is to look after it.
         .filter(|room| desired.shard.is_none_or(|shard| shard.holds(room.id.as_str())))
-        .filter_map(|room| orphan(room, room.stamp.as_ref()?, desired, actual, policy))
+        .filter_map(|room| Some((room, room.stamp.as_ref()?)))
+        .filter(|(room, stamp)| !index.is_wanted(stamp) && !may_be_unreadable(room, desired, actual))
+        .filter_map(|(room, stamp)| orphan(room, stamp, &held, desired, actual, policy))
         .collect();
     orphans.sort_by(|a, b| (&a.plan.alias, &a.plan.room_id).cmp(&(&b.plan.alias, &b.plan.room_id)));
     orphans
 }
 
-fn orphan(room: &JoinedRoom, stamp: &Stamp, desired: &Desired, actual: &Actual, policy: &Policy) -> Option<Orphan> {
-    // A room whose alias could not be read, say.
-    let is_named = desired.rooms.iter().any(|(alias, wanted)| {
-        let is_unreadable = matches!(actual.rooms.get(alias), Some(ActualRoom::Unreadable(_)));
-        wanted.stamp.is_for_same(stamp) || (is_unreadable && room.canonical_alias.as_ref() == Some(alias))
-    });
-    if is_named {
-        return None;
-    }
+/// Whether this may be the room of an alias that is wanted and could not be read.
+fn may_be_unreadable(room: &JoinedRoom, desired: &Desired, actual: &Actual) -> bool {
+    room.canonical_alias.as_ref().is_some_and(|alias| {
+        desired.rooms.contains_key(alias) && matches!(actual.rooms.get(alias), Some(ActualRoom::Unreadable(_)))
+    })
+}
+
+/// `held` are the people who are locked out for the moment.
+fn orphan(
+    room: &JoinedRoom,
+    stamp: &Stamp,
+    held: &BTreeSet<OwnedUserId>,
+    desired: &Desired,
+    actual: &Actual,
+    policy: &Policy,
+) -> Option<Orphan> {
     let doubts = doubts(room, stamp, desired);
     let wanted = DesiredRoom {
         servers: stamp
@@ -170,7 +187,7 @@ fn orphan(room: &JoinedRoom, stamp: &Stamp, desired: &Desired, actual: &Actual, 
             .filter_map(|group| desired.idps.get(&group.idp))
             .map(|idp| idp.server.clone())
             .collect(),
-        held: desired.rooms.values().flat_map(|room| room.held.iter().cloned()).collect(),
+        held: held.clone(),
         ..DesiredRoom::default()
     };
     let mut planner = RoomPlanner::new(&label(room, desired, &actual.me)?, &wanted, desired, actual, policy);
