@@ -10,8 +10,15 @@ use crate::{bounded, config};
 /// How long to wait for a connection, of all the time that a request may take.
 const CONNECT: Duration = Duration::from_secs(15);
 
-/// An HTTP client as the configuration wants it.
-pub(super) fn client(config: &config::Matrix) -> Result<Client, String> {
+/// An HTTP client as the configuration wants it. It is made on a thread of its own, for the hundreds of files with
+/// certificates that may have to be read: the identity providers are asked meanwhile.
+pub(super) async fn client(config: &config::Matrix) -> Result<Client, String> {
+    let config = config.clone();
+    let made = tokio::task::spawn_blocking(move || build(&config)).await;
+    made.unwrap_or_else(|cause| Err(format!("no HTTP client can be made: {cause}")))
+}
+
+fn build(config: &config::Matrix) -> Result<Client, String> {
     let mut builder = Client::builder()
         .user_agent(concat!("inviter/", env!("CARGO_PKG_VERSION")))
         .timeout(config.timeout)

@@ -105,7 +105,7 @@ impl Session {
 
     async fn open(config: &config::Matrix, add: AddMembers, stop: Stop) -> Result<Self, SessionError> {
         let server = config.homeserver.as_str().trim_end_matches('/').to_owned();
-        let http = http::client(config).map_err(SessionError::Setup)?;
+        let http = http::client(config).await.map_err(SessionError::Setup)?;
         let pace = Pace::new(config.rate_limit_patience, Width::new(config.concurrency, config.timeout), stop);
         let token = config.access_token.as_ref().map_err(|error| SessionError::Setup(error.to_string()))?.expose();
 
