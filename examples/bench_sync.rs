@@ -45,10 +45,10 @@ const PATIENCE: Duration = Duration::from_mins(5);
 /// How many people there are on the homeserver.
 const PEOPLE: usize = 200;
 const MEMBERS: usize = 20;
-/// How many invitations go at once, and how often one goes after that: Synapse lets 10 and then one in 5 s pass
-/// (`rc_message`).
-const BURST: usize = 9;
-const PACE: Duration = Duration::from_secs(5);
+/// How many invitations go at once, and how often one goes after that: Synapse lets 10 events and then one in 5 s pass
+/// (`rc_message`), and the creations count as well.
+const BURST: usize = 7;
+const PACE: Duration = Duration::from_millis(5100);
 
 #[tokio::main]
 async fn main() {
@@ -74,7 +74,7 @@ async fn main() {
     println!("| what | floor | `inviter` | ratio | of the least | requests: floor | `inviter` | per room |");
     println!("|---|---|---|---|---|---|---|---|");
     if let Some(only) = wants("plan") {
-        for (rooms, times) in only.map_or(vec![(50, 9), (200, 7), (1000, 5)], |only| vec![(only, 5)]) {
+        for (rooms, times) in only.map_or(vec![(50, 21), (200, 11), (1000, 9)], |only| vec![(only, 11)]) {
             let bench = Bench::populated(&synapse, &format!("of{rooms}"), rooms, MEMBERS, PEOPLE).await;
             bench.plan(&format!("nothing to do: {rooms} rooms of {MEMBERS}"), times).await;
         }
@@ -82,14 +82,14 @@ async fn main() {
     if let Some(only) = wants("large") {
         let people = only.unwrap_or(5000);
         let bench = Bench::populated(&synapse, "large", 1, people, people).await;
-        bench.plan(&format!("nothing to do: one room of {people}"), 9).await;
+        bench.plan(&format!("nothing to do: one room of {people}"), 21).await;
     }
     if let Some(only) = wants("first") {
         first(&synapse, only.unwrap_or(100), 3).await;
     }
     if let Some(only) = wants("drift") {
         let mut bench = Bench::populated(&synapse, "drift", only.unwrap_or(1000), MEMBERS, PEOPLE).await;
-        bench.drift(3).await;
+        bench.drift(7).await;
     }
 }
 
@@ -206,7 +206,7 @@ impl<'a> Bench<'a> {
     /// In every tenth room one of twenty people goes and another comes: 1 % of all memberships change.
     fn exchange(&mut self, first: usize) -> Vec<(usize, usize, usize)> {
         let mut changes = Vec::new();
-        for room in (first..self.rooms.len()).step_by(10) {
+        for room in (first % 10..self.rooms.len()).step_by(10) {
             let people = &mut self.rooms[room];
             let new = (0..PEOPLE).find(|person| !people.contains(person) && *person % 7 == first % 7).expect("many");
             changes.push((room, std::mem::replace(&mut people[first % MEMBERS], new), new));

@@ -19,12 +19,15 @@ pub fn harmless(text: &str) -> Cow<'_, str> {
 }
 
 /// Passes JSON on with the same characters escaped as JSON has it; it says the same. The text may be larger than the memory
-/// for a copy of it.
+/// for a copy of it. What is written at once is whole characters, and better many of them: a `BufWriter` keeps to that.
 #[derive(Debug)]
 pub struct HarmlessJson<W>(pub W);
 
 impl<W: Write> Write for HarmlessJson<W> {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        if bytes.iter().all(|byte| matches!(byte, b'\n' | b' '..=b'~')) {
+            return self.0.write(bytes);
+        }
         let text = match str::from_utf8(bytes) {
             Ok(text) => text,
             // The rest comes again, with what it lacks.
@@ -100,7 +103,11 @@ mod tests {
 
     fn harmless_json(value: &impl serde::Serialize) -> String {
         let mut text = Vec::new();
-        serde_json::to_writer_pretty(HarmlessJson(&mut text), value).unwrap();
+        // So small a buffer ends within texts.
+        let mut out = io::BufWriter::with_capacity(7, HarmlessJson(&mut text));
+        serde_json::to_writer_pretty(&mut out, value).unwrap();
+        out.flush().unwrap();
+        drop(out);
         String::from_utf8(text).unwrap()
     }
 
