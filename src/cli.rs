@@ -1,5 +1,8 @@
 //! The command line.
 
+mod by_hand;
+mod help;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::convert::Infallible;
 use std::path::PathBuf;
@@ -11,67 +14,11 @@ use matrix_sdk::ruma::{OwnedRoomAliasId, OwnedUserId, RoomAliasId, UserId};
 
 use crate::config::Secret;
 use crate::init::Kind;
-use crate::manual::{Request, Task};
 use crate::plan::Digest;
 use crate::shard::Shard;
 
-const EXIT_STATUS: &str = "\
-Exit status:
-   0  done, or nothing to do
-   1  nothing was changed because of an error
-   2  changes are pending (only with --dry-run --detailed-exitcode)
-   3  some changes failed or are left, some rooms cannot be managed, or check found a fault
-   4  the guard refused to remove or demote people
-   5  what is left to do waits for somebody else (only unmanage)
-  64  the command line cannot be understood
-  75  another run has the lock file, so nothing was done";
-
-const UNMANAGE: &str = "\
-The new admin is invited, if need be, and given the power level 100. When they are in the room, inviter takes its mark
-away, gives its power up and leaves. Until then the status is 5, and the same command goes on.
-
-  inviter unmanage '#ops:example.com' @alice:example.com --wait 10m";
-
-const EXAMPLES: &str = "\
-Examples:
-  inviter sync --dry-run                        show what would be done, write nothing
-  inviter sync                                  do it, but remove nobody
-  inviter sync --kick                           do it, and remove who is no longer wanted
-  inviter sync --room '#ops:example.com'        this room alone
-  inviter sync --shard 0/4                      a quarter of the rooms; 1/4, 2/4 and 3/4 take the others
-  inviter sync --expect DIGEST                  what a dry run has shown, or nothing
-  inviter --format json sync --dry-run          the plan for programs
-  inviter --format html sync --dry-run >plan.html
-                                                the plan for a browser
-  inviter sync --lock-file /run/inviter.lock --deadline 25m
-                                                for cron: one run at a time, and each ends in time
-
-SIGTERM and SIGINT (Ctrl-C) stop a run between two requests: it tells what is left, which the next run does. A second one
-ends it at once.";
-
-const CHECK: &str = "\
-Each line is ok, warning or failed, and says what to do. The status is 3 when something failed.";
-
-const INIT: &str = "\
-On a terminal it asks for what is not given here. It writes no secret, and never over a file.
-
-Examples:
-  inviter init
-  inviter -c /etc/inviter/inviter.toml init --idp openldap --homeserver https://matrix.example.com \
-          --server-name example.com --url ldaps://ldap.example.com --base dc=example,dc=com";
-
-const SCHEMA: &str = "\
-Example:
-  inviter schema > inviter.schema.json
-With the line `#:schema ./inviter.schema.json` at the top of inviter.toml, editors complete and check its keys.";
-
-const IMPORT: &str = "\
-It knows the maubot plugin for Azure AD and LDAP,
-and the maubot plugin for LDAP room mappings.
-It reads that file alone, and copies no secret.
-
-Example:
-  inviter import bot.yaml > inviter.toml";
+pub use by_hand::{ByHand, Mode, PersonArgs, UnmanageArgs};
+use help::{CHECK, EXAMPLES, EXIT_STATUS, IMPORT, INIT, SCHEMA};
 
 /// Keeps Matrix rooms in step with the groups of an identity provider.
 #[derive(Debug, Parser)]
@@ -150,88 +97,6 @@ pub enum Command {
     Completions(CompletionsArgs),
     /// Print the manual page, or write one for each command
     Man(ManArgs),
-}
-
-/// What to do in one room with one person.
-#[derive(Debug, Subcommand)]
-pub enum ByHand {
-    /// Hand a room over to another admin, and leave it
-    #[command(after_help = UNMANAGE)]
-    Unmanage(UnmanageArgs),
-    /// Invite somebody whom no identity provider speaks for
-    InviteMember(PersonArgs),
-    /// Remove somebody whom no identity provider speaks for
-    KickMember(PersonArgs),
-    /// Invite somebody as an admin, who cannot be removed again below room version 12
-    InviteAdmin(PersonArgs),
-}
-
-impl ByHand {
-    /// What is asked for.
-    #[must_use]
-    pub fn request(&self) -> Request {
-        let task = match self {
-            Self::Unmanage(args) => Task::Unmanage { leave_as_creator: args.leave_as_creator },
-            Self::InviteMember(_) => Task::InviteMember,
-            Self::KickMember(_) => Task::KickMember,
-            Self::InviteAdmin(_) => Task::InviteAdmin,
-        };
-        Request { alias: self.person().alias.clone(), user: self.person().user.clone(), task }
-    }
-
-    /// How it is carried out.
-    #[must_use]
-    pub fn mode(&self) -> Mode {
-        let wait = match self {
-            Self::Unmanage(args) => args.wait,
-            Self::InviteMember(_) | Self::KickMember(_) | Self::InviteAdmin(_) => None,
-        };
-        Mode { dry_run: self.person().dry_run, wait }
-    }
-
-    fn person(&self) -> &PersonArgs {
-        match self {
-            Self::Unmanage(args) => &args.person,
-            Self::InviteMember(args) | Self::KickMember(args) | Self::InviteAdmin(args) => args,
-        }
-    }
-}
-
-/// How a command for one room and one person is carried out.
-#[derive(Debug, Clone, Copy)]
-pub struct Mode {
-    /// Whether nothing is written.
-    pub dry_run: bool,
-    /// How long to wait for somebody to accept their invitation.
-    pub wait: Option<Duration>,
-}
-
-/// A room and a person.
-#[derive(Debug, Args)]
-pub struct PersonArgs {
-    /// The room
-    #[arg(value_name = "ALIAS", value_parser = parse_alias)]
-    pub alias: OwnedRoomAliasId,
-    /// The person
-    #[arg(value_name = "USER", value_parser = parse_user)]
-    pub user: OwnedUserId,
-    /// Show what would be done and write nothing
-    #[arg(long)]
-    pub dry_run: bool,
-}
-
-/// The options of `inviter unmanage`.
-#[derive(Debug, Args)]
-pub struct UnmanageArgs {
-    /// The room, and its new admin
-    #[command(flatten)]
-    pub person: PersonArgs,
-    /// Wait this long for the new admin to accept the invitation, like 10m
-    #[arg(long, value_name = "TIME", value_parser = humantime::parse_duration, conflicts_with = "dry_run")]
-    pub wait: Option<Duration>,
-    /// Leave a room of version 12 or later that inviter created, where its power cannot be given up
-    #[arg(long)]
-    pub leave_as_creator: bool,
 }
 
 /// The options of `inviter check`.

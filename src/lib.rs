@@ -29,16 +29,18 @@ mod place;
 pub mod plan;
 pub mod power;
 pub mod printable;
+mod printer;
 pub mod progress;
 pub mod report;
+mod rules;
 pub mod shard;
 pub mod snapshot;
 pub mod stop;
 mod suggest;
 pub mod watch;
 
-use std::io::{self, Write};
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::io::Write;
+use std::time::{Duration, Instant};
 
 use anstream::ColorChoice;
 use anstream::stream::RawStream;
@@ -46,18 +48,18 @@ use anyhow::Context;
 use futures_util::future::{join, join_all};
 use matrix_sdk::ruma::OwnedRoomAliasId;
 use tracing::{error, info, warn};
-use wildmatch::WildMatch;
 
 use crate::actual::{Actual, ActualRoom, AskedFor};
-use crate::cli::{Cli, Color, Command, Format, ImportArgs, SyncArgs};
+use crate::cli::{Cli, Color, Command, ImportArgs, SyncArgs};
 use crate::commands::{by_hand, init as begin, lists, metrics as numbers, shell};
-use crate::config::{Config, RenamedRooms};
+use crate::config::Config;
 use crate::desired::{Desired, DesiredError};
 use crate::idp::IdpError;
 use crate::matrix::{Adding, Reader, Session};
 use crate::naming::GroupName;
-use crate::plan::{Change, Digest, Limits, OrphanLimits, Orphans, Plan, Policy, Refusal, Removals, RenamedAlias};
-use crate::report::{Report, Status};
+use crate::plan::{Change, Digest, Plan, Policy, Refusal};
+use crate::printer::Printer;
+use crate::report::Status;
 use crate::snapshot::Snapshot;
 use crate::stop::Stop;
 use crate::watch::{Unwatched, Watch};
@@ -339,48 +341,8 @@ fn not_reviewed(reviewed: &Digest, now: &Digest) -> String {
 
 /// The plan, and why the guard refused its removals, if it did.
 fn decide(config: &Config, args: &SyncArgs, desired: &Desired, actual: &Actual, adds: bool) -> (Plan, Vec<Refusal>) {
-    let policy = Policy { adds, ..policy(config, args) };
-    plan::decide(desired, actual, &policy, &limits(config, args), config.policy.when_refused)
-}
-
-fn limits(config: &Config, args: &SyncArgs) -> Limits {
-    Limits {
-        // The other shards' removals are not known here, so what all may remove is divided.
-        max_kicks: args.shard.map_or(config.policy.max_kicks, |shard| shard.share(config.policy.max_kicks)),
-        max_percent: config.policy.max_kicks_percent.into(),
-        percent_from: config.policy.max_kicks_percent_from,
-        keep_last_moderator: config.policy.keep_last_moderator,
-        allowed: args.allow_kicks,
-        orphans: OrphanLimits {
-            max_percent: config.policy.max_orphans_percent.into(),
-            percent_from: config.policy.max_orphans_percent_from,
-            allowed: args.allow_orphans,
-        },
-    }
-}
-
-fn policy(config: &Config, args: &SyncArgs) -> Policy {
-    Policy {
-        removals: if args.kick || !config.policy.cautious { Removals::Made } else { Removals::Cautious },
-        kick: args.kick,
-        renamed: match config.policy.renamed_rooms {
-            RenamedRooms::KeepAlias => RenamedAlias::Keep,
-            RenamedRooms::DropAlias => RenamedAlias::Drop,
-        },
-        adopt: config.policy.adopt,
-        adds: false,
-        now: SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, milliseconds),
-        reinvite_after: milliseconds(config.policy.reinvite_after),
-        orphans: match config.policy.orphans {
-            config::Orphans::Report => Orphans::Report,
-            config::Orphans::Empty => Orphans::Empty { grace: milliseconds(config.policy.orphan_grace), marks: true },
-        },
-        protected: config.policy.protected_users.iter().map(|pattern| WildMatch::new(pattern)).collect(),
-    }
-}
-
-fn milliseconds(duration: std::time::Duration) -> u64 {
-    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
+    let policy = Policy { adds, ..rules::policy(config, args) };
+    plan::decide(desired, actual, &policy, &rules::limits(config, args), config.policy.when_refused)
 }
 
 /// Whether text for this stream is coloured.
@@ -390,70 +352,5 @@ pub fn colored<S: RawStream>(color: Color, stream: &S) -> bool {
         Color::Always => true,
         Color::Never => false,
         Color::Auto => stream.is_terminal() && anstream::AutoStream::choice(stream) != ColorChoice::Never,
-    }
-}
-
-/// Prints plan and report: text and Markdown at once, JSON and a page as one document at the end.
-struct Printer<'a, W> {
-    format: Format,
-    dress: plan::text::Dress,
-    out: &'a mut W,
-}
-
-impl<W: Write> Printer<'_, W> {
-    /// A plan that cannot be shown is not applied.
-    fn plan(&mut self, plan: &Plan, refusals: &[Refusal]) -> anyhow::Result<()> {
-        match self.format {
-            Format::Text => self.print(&plan::text::plan(plan, refusals, self.dress)),
-            Format::Markdown => self.print(&plan::markdown::plan(plan, refusals)),
-            Format::Json | Format::Html => Ok(()),
-        }
-        .context("the plan cannot be printed, so nothing was changed")
-    }
-
-    /// What `--expect` wants, which the documents hold themselves.
-    fn digest(&mut self, digest: &Digest) -> anyhow::Result<()> {
-        match self.format {
-            Format::Text => self.print(&plan::text::digest(digest)),
-            Format::Markdown => self.print(&plan::markdown::digest(digest)),
-            Format::Json | Format::Html => Ok(()),
-        }
-    }
-
-    fn report(&mut self, plan: &Plan, refusals: &[Refusal], report: Option<&Report>) -> anyhow::Result<()> {
-        match (self.format, report) {
-            (Format::Json, report) => {
-                let document = plan::json::Document::new(plan, refusals, report);
-                self.json(&document)
-            }
-            (Format::Html, report) => self.print(&plan::html::page(plan, refusals, report)),
-            (Format::Text, Some(report)) if !plan.is_empty() => {
-                self.print(&plan::text::report(plan, report, self.dress))
-            }
-            (Format::Markdown, Some(report)) if !plan.is_empty() => self.print(&plan::markdown::report(plan, report)),
-            (Format::Text | Format::Markdown, _) => Ok(()),
-        }
-        .context("the report cannot be printed; see the homeserver for what was done")
-    }
-
-    /// Prints what a person reads, and nothing for programs.
-    fn text(&mut self, text: impl FnOnce(plan::text::Dress) -> String) -> anyhow::Result<()> {
-        match self.format {
-            Format::Text => self.print(&text(self.dress)),
-            Format::Json | Format::Markdown | Format::Html => Ok(()),
-        }
-    }
-
-    /// Prints one document for programs.
-    fn json(&mut self, document: &impl serde::Serialize) -> anyhow::Result<()> {
-        let mut out = io::BufWriter::new(printable::HarmlessJson(&mut *self.out));
-        serde_json::to_writer_pretty(&mut out, document)?;
-        out.write_all(b"\n")?;
-        Ok(out.flush()?)
-    }
-
-    fn print(&mut self, text: &str) -> anyhow::Result<()> {
-        self.out.write_all(text.as_bytes())?;
-        Ok(self.out.flush()?)
     }
 }

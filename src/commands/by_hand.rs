@@ -9,14 +9,15 @@ use tracing::warn;
 use wildmatch::WildMatch;
 
 use crate::actual::ActualRoom;
+use crate::before_writing;
 use crate::cli::{Format, Mode};
 use crate::config::Config;
 use crate::manual::{self, Bounds, Decision, End, Refusal, Request, Step, Task};
 use crate::matrix::{Done, Reader, Session, WriteError, Writer};
+use crate::printer::Printer;
 use crate::report::{Outcome, Status};
 use crate::stop::Stop;
 use crate::watch::{Unwatched, Watch};
-use crate::{Printer, before_writing};
 
 /// How often it is looked whether somebody has come.
 const POLL: Duration = Duration::from_secs(5);

@@ -7,6 +7,7 @@ use futures_util::future::join;
 use matrix_sdk::ruma::OwnedRoomAliasId;
 
 use crate::actual::{ActualRoom, AskedFor};
+use crate::all_failed;
 use crate::check::{Area, Findings, counted};
 use crate::cli::{CheckArgs, Cli, Format, SyncArgs};
 use crate::config::{AddMembers, Config, Idp, IdpKind, LdapIdp};
@@ -14,11 +15,11 @@ use crate::desired::Desired;
 use crate::idp::{IdpError, Step};
 use crate::matrix::{Adding, Administration, Session};
 use crate::plan;
+use crate::printer::Printer;
 use crate::report::Status;
 use crate::snapshot::Snapshot;
 use crate::stop::Stop;
 use crate::watch::{Unwatched, Watch};
-use crate::{Printer, all_failed};
 
 /// Looks at everything, and prints what was found.
 pub(crate) async fn run<W: Write>(

@@ -8,9 +8,10 @@ use crate::cli::{Format, SyncArgs};
 use crate::config::Config;
 use crate::list::{Document, IdpList, JoinedList, List, ManagedList};
 use crate::matrix::Session;
+use crate::plan;
+use crate::printer::Printer;
 use crate::report::Status;
 use crate::watch::Watch;
-use crate::{Printer, plan};
 
 /// What the identity providers want; the homeserver is not asked for anything.
 pub(crate) async fn idp<W: Write>(config: &Config, printer: Printer<'_, W>) -> anyhow::Result<Status> {
@@ -47,7 +48,7 @@ pub(crate) async fn managed<W: Write>(
     let reader = session.reader();
     let mut actual = reader.read(&plan::asked_for(&desired), watch).await?;
     actual.others = reader.others(plan::unread(&actual), watch).await?.rooms;
-    let plan = plan::compute(&desired, &actual, &crate::policy(config, &SyncArgs::default()));
+    let plan = plan::compute(&desired, &actual, &crate::rules::policy(config, &SyncArgs::default()));
     let list = ManagedList::of(&desired, &actual, &plan, &config.managed_servers());
     let status = if plan.has_problems() { Status::Incomplete } else { Status::Done };
     print(List::Managed(list), printer)?;

@@ -1,22 +1,17 @@
 //! From what is wanted and what is there to what is to be done: a pure function.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
-use matrix_sdk::ruma::{OwnedRoomAliasId, OwnedUserId, UserId};
+use matrix_sdk::ruma::{OwnedRoomAliasId, UserId};
 use wildmatch::WildMatch;
 
-use super::dangers::danger;
 use super::find::{Found, Index, find};
 use super::orphans::{Orphans, orphans};
-use super::spaces::is_tolerated;
-use super::{
-    AliasChange, AliasReason, Change, Headcount, HeldChange, HoldReason, Invite, Kick, LevelChange, PermissionChange,
-    Plan, PowerLevelsChange, PowerNeed, Problem, Reason, RoomPlan, Way, Withheld, level_patch,
-};
-use crate::actual::{Actual, JoinedRoom, Membership, STAMP_TYPE, Stamp};
-use crate::desired::{Desired, DesiredMember, DesiredRoom};
+use super::{AliasChange, AliasReason, Change, Headcount, HoldReason, Plan, PowerNeed, Problem, RoomPlan};
+use crate::actual::{Actual, JoinedRoom, STAMP_TYPE, Stamp};
+use crate::desired::{Desired, DesiredRoom};
 use crate::naming;
-use crate::power::{ADMIN, Power};
+use crate::power::Power;
 
 /// What may be done, and when it is.
 #[derive(Debug, Clone)]
@@ -87,7 +82,7 @@ pub(super) struct RoomPlanner<'a> {
     pub(super) desired: &'a Desired,
     pub(super) actual: &'a Actual,
     pub(super) me: &'a UserId,
-    policy: &'a Policy,
+    pub(super) policy: &'a Policy,
     protected: Vec<WildMatch>,
     pub(super) plan: RoomPlan,
 }
@@ -181,7 +176,7 @@ impl<'a> RoomPlanner<'a> {
 
     /// Whether a user may be removed or demoted as far as their name goes: one of the own homeserver, for which an
     /// identity provider of this room speaks, whom nothing exempts.
-    fn is_ours(&self, user: &UserId) -> bool {
+    pub(super) fn is_ours(&self, user: &UserId) -> bool {
         user.server_name() == self.me.server_name()
             && self.wanted.servers.iter().any(|server| server == user.server_name())
             && !self.is_exempt(user)
@@ -194,7 +189,7 @@ impl<'a> RoomPlanner<'a> {
     }
 
     /// Why nobody may be removed from this room, or demoted in it, if so.
-    fn hold_on_removals(&self) -> Option<HoldReason> {
+    pub(super) fn hold_on_removals(&self) -> Option<HoldReason> {
         if !self.wanted.incomplete.is_empty() {
             return Some(HoldReason::Incomplete(self.wanted.incomplete.clone()));
         }
@@ -231,18 +226,8 @@ impl<'a> RoomPlanner<'a> {
         stamp
     }
 
-    fn count(&mut self, room: &JoinedRoom) {
-        for (_, _, member) in beside(&self.wanted.members, &room.members) {
-            match member.map_or(Membership::Leave, |member| member.membership) {
-                Membership::Join => self.plan.headcount.joined += 1,
-                Membership::Invite => self.plan.headcount.invited += 1,
-                _ => {}
-            }
-        }
-    }
-
     /// Whether the account has the power for something; if not, that is a problem of the room.
-    fn may(&mut self, room: &JoinedRoom, to: PowerNeed, need: i64) -> bool {
+    pub(super) fn may(&mut self, room: &JoinedRoom, to: PowerNeed, need: i64) -> bool {
         let have = room.power.of(self.me);
         let enough = have >= Power::Level(need);
         if !enough {
@@ -253,79 +238,6 @@ impl<'a> RoomPlanner<'a> {
 
     pub(super) fn may_send(&mut self, room: &JoinedRoom, event: &str) -> bool {
         self.may(room, PowerNeed::State(event.into()), room.power.to_send_state(event))
-    }
-
-    pub(super) fn power_levels(&mut self, room: &JoinedRoom) {
-        let users = self.level_changes(room);
-        let permissions = if self.is_on_own_server() { self.permission_changes(room) } else { Vec::new() };
-        let patch = permissions.iter().map(|change| (change.key.clone(), change.to)).collect();
-        self.plan.warnings.extend(danger(&room.power, &patch));
-        if (users.is_empty() && permissions.is_empty()) || !self.may_send(room, "m.room.power_levels") {
-            return;
-        }
-        let content = room.power.patched(&patch, &level_patch(&users));
-        self.plan.changes.push(Change::PowerLevels(PowerLevelsChange { content, users, permissions }));
-    }
-
-    fn level_changes(&mut self, room: &JoinedRoom) -> Vec<LevelChange> {
-        let named = room.power.entries().map(|(user, _)| user);
-        let wanted =
-            self.wanted.members.iter().filter(|(_, member)| member.level.is_some()).map(|(user, _)| user.clone());
-        let candidates: BTreeSet<OwnedUserId> = named.chain(wanted).collect();
-        let mut changes = Vec::new();
-        for user in candidates {
-            let Some(change) = self.level_change(room, &user) else { continue };
-            if change.is_demotion()
-                && let Some(why) = self.hold_on_removals()
-            {
-                self.plan.withheld.push(Withheld { change: HeldChange::Level(change), why });
-            } else if self.may(room, PowerNeed::Grant(user.clone()), change.effective())
-                && self.may(room, PowerNeed::Outrank(user), change.from.saturating_add(1))
-            {
-                changes.push(change);
-            }
-        }
-        changes
-    }
-
-    fn level_change(&self, room: &JoinedRoom, user: &UserId) -> Option<LevelChange> {
-        let Power::Level(from) = room.power.of(user) else { return None };
-        let users_default = room.power.users_default();
-        // Whoever is below the default was muted by a moderator, which is no business of the identity provider.
-        if from >= ADMIN || from < users_default || self.is_exempt(user) {
-            return None;
-        }
-        let (to, reason) = match self.wanted.members.get(user) {
-            Some(member) => (member.level, Reason::Wanted(member.via.clone())),
-            None if self.is_ours(user) => (None, Reason::NotInGroup),
-            None => return None,
-        };
-        let change = LevelChange { user: user.to_owned(), from, to, users_default, reason };
-        if change.effective() == from || (change.is_demotion() && !self.is_ours(user)) {
-            return None;
-        }
-        Some(change)
-    }
-
-    fn permission_changes(&mut self, room: &JoinedRoom) -> Vec<PermissionChange> {
-        let settings = &self.wanted.settings;
-        let mut changes = Vec::new();
-        for (key, to) in &settings.permissions {
-            let from = room.power.permission(key);
-            if from == Some(*to) {
-                continue;
-            }
-            let own = room.power.with_content(room.power.patched(&[(key.clone(), *to)].into(), &BTreeMap::new()));
-            if own.of(self.me) < room.power.of(self.me) {
-                self.problem(Problem::OwnPower(key.clone()));
-                continue;
-            }
-            let highest = from.map_or(*to, |from| from.max(*to));
-            if self.may(room, PowerNeed::Permission(key.clone()), highest) {
-                changes.push(PermissionChange { key: key.clone(), from, to: *to });
-            }
-        }
-        changes
     }
 
     fn history_visibility(&mut self, room: &JoinedRoom) {
@@ -359,109 +271,5 @@ impl<'a> RoomPlanner<'a> {
         {
             self.plan.changes.push(Change::Directory { listed: to });
         }
-    }
-
-    /// Who is in the room or invited, and may and should not be; with their levels.
-    pub(super) fn removable<'r>(&'r self, room: &'r JoinedRoom) -> impl Iterator<Item = (Kick, i64)> {
-        beside(&room.members, &self.wanted.members).filter_map(|(user, member, wanted)| {
-            let is_there = matches!(member.membership, Membership::Join | Membership::Invite);
-            if !is_there || wanted.is_some() || !self.is_ours(user) {
-                return None;
-            }
-            let Power::Level(level) = room.power.of(user) else { return None };
-            if level >= ADMIN {
-                return None;
-            }
-            let invited = member.membership == Membership::Invite;
-            let kick = Kick { user: user.clone(), invited, reason: Reason::NotInGroup };
-            (!is_tolerated(self.wanted, self.desired, self.actual, user)).then_some((kick, level))
-        })
-    }
-
-    pub(super) fn kicks(&mut self, room: &JoinedRoom) {
-        let removable: Vec<(Kick, i64)> = self.removable(room).collect();
-        for (kick, level) in removable {
-            if let Some(why) = self.hold_on_removals() {
-                self.plan.withheld.push(Withheld { change: HeldChange::Kick(kick), why });
-            } else if self.may(room, PowerNeed::Kick, room.power.to_kick())
-                && self.may(room, PowerNeed::Outrank(kick.user.clone()), level.saturating_add(1))
-            {
-                self.plan.changes.push(Change::Kick(kick));
-            }
-        }
-    }
-
-    fn invites(&mut self, room: &JoinedRoom) {
-        let users_default = room.power.users_default();
-        for (user, member, there) in beside(&self.wanted.members, &room.members) {
-            let membership = there.map_or(Membership::Leave, |there| there.membership);
-            if membership == Membership::Join || self.is_exempt(user) {
-                continue;
-            }
-            let Some(way) = self.way(Some(room), user) else { continue };
-            if membership == Membership::Ban {
-                self.plan.warnings.insert(format!("{user} is banned from the room, so is not invited"));
-                continue;
-            }
-            let invite = invite(user, member, users_default, way);
-            if let Some(until) = self.left_alone_until(room, user) {
-                let why = HoldReason::LeftRecently { until };
-                self.plan.withheld.push(Withheld { change: HeldChange::Invite(invite), why });
-            } else if self.may(room, PowerNeed::Invite, room.power.to_invite()) {
-                self.plan.changes.push(Change::Invite(invite));
-            }
-        }
-    }
-
-    /// How somebody who is wanted comes into the room, if there is anything to do about it.
-    ///
-    /// Who left, declined or was removed by somebody else than `inviter` is asked again, and never brought back. Neither
-    /// is an invitation turned into an addition that `inviter` sent for that reason, or instead of one.
-    pub(super) fn way(&self, room: Option<&JoinedRoom>, user: &UserId) -> Option<Way> {
-        let adds = self.policy.adds && user.server_name() == self.me.server_name();
-        let member = room.and_then(|room| room.members.get(user));
-        match member.map(|member| (member.membership, member.sender.as_deref() == Some(self.me))) {
-            Some((Membership::Join, _)) => None,
-            Some((Membership::Invite, is_mine)) => {
-                let stays = !adds || !is_mine || room.is_some_and(|room| room.standing_invitations.contains(user));
-                (!stays).then_some(Way::Add)
-            }
-            Some((Membership::Leave, false)) => Some(Way::InviteAgain),
-            _ => Some(if adds { Way::Add } else { Way::Invite }),
-        }
-    }
-
-    /// Until when somebody is left alone who left, declined, or was removed by somebody else than `inviter`.
-    fn left_alone_until(&self, room: &JoinedRoom, user: &UserId) -> Option<u64> {
-        let member = room.members.get(user).filter(|member| member.membership == Membership::Leave)?;
-        if member.sender.as_deref() == Some(self.me) {
-            return None;
-        }
-        let until = member.since.saturating_add(self.policy.reinvite_after);
-        // A time in the future is a wrong clock, or a lie to keep somebody out.
-        (member.since <= self.policy.now && self.policy.now < until).then_some(until)
-    }
-}
-
-/// Each entry of one map with that of the other under the same key. Both are walked through once, which is much quicker
-/// than to look each key up.
-fn beside<'a, K: Ord, A, B>(
-    one: &'a BTreeMap<K, A>,
-    other: &'a BTreeMap<K, B>,
-) -> impl Iterator<Item = (&'a K, &'a A, Option<&'a B>)> {
-    let mut others = other.iter().peekable();
-    one.iter().map(move |(key, value)| {
-        while others.next_if(|(other, _)| *other < key).is_some() {}
-        let same = others.next_if(|(other, _)| *other == key);
-        (key, value, same.map(|(_, value)| value))
-    })
-}
-
-pub(super) fn invite(user: &UserId, member: &DesiredMember, users_default: i64, way: Way) -> Invite {
-    Invite {
-        user: user.to_owned(),
-        level: member.level.unwrap_or(users_default),
-        reason: Reason::Wanted(member.via.clone()),
-        way,
     }
 }

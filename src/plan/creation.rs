@@ -5,7 +5,8 @@ use std::collections::BTreeMap;
 use matrix_sdk::ruma::{RoomVersionId, UserId};
 use serde_json::{Map, Value, json};
 
-use super::compute::{RoomPlanner, invite};
+use super::compute::RoomPlanner;
+use super::people::invite;
 use super::{Change, Creation};
 use crate::naming;
 use crate::power::{ADMIN, PermissionKey};

@@ -2,7 +2,8 @@
 
 use maud::{Markup, html};
 
-use super::text::{self, Dress, Line};
+use super::lines::{Line, held_lines, lines};
+use super::text::{self, Dress};
 use super::{Change, Orphan, Plan, Refusal, RoomPlan};
 use crate::page::{Page, note, room_section};
 use crate::printable::harmless;
@@ -63,7 +64,7 @@ fn table(room: &RoomPlan, orphan: Option<&Orphan>, outcomes: Option<&[Outcome]>)
                 @if let Some(orphan) = orphan { (remark("warning", &orphan.to_string(), columns)) }
                 @for (at, change) in room.changes.iter().enumerate() { (rows(change, outcomes.and_then(|outcomes| outcomes.get(at)), columns)) }
                 @for held in &room.withheld {
-                    @for (what, why) in text::held_lines(&held.change) {
+                    @for (what, why) in held_lines(&held.change) {
                         tr.held {
                             td { (mark('.')) "withheld: " (harmless(&what)) }
                             td { @if let Some(why) = why { (harmless(&why)) "; " } (harmless(&held.why.to_string())) }
@@ -81,7 +82,7 @@ fn table(room: &RoomPlan, orphan: Option<&Orphan>, outcomes: Option<&[Outcome]>)
 /// The lines of a change, each with what became of the whole.
 fn rows(change: &Change, outcome: Option<&Outcome>, columns: usize) -> Markup {
     html! {
-        @for Line { mark: sign, what, why } in text::lines(change) {
+        @for Line { mark: sign, what, why } in lines(change) {
             @let class = match sign { '+' => "add", '-' => "remove", _ => "change" };
             tr class=(class) {
                 td { (mark(sign)) (harmless(&what)) }
