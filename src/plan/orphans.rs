@@ -203,9 +203,7 @@ fn orphan(
     if is_orphaned != stamp.orphaned && planner.may_send(room, STAMP_TYPE) {
         planner.plan.changes.push(Change::Stamp(Stamp { groups: stamp.groups.clone(), orphaned: is_orphaned }));
     }
-    // A time in the future is a wrong clock: nobody knows how long ago that was.
-    let is_due = |from: u64| from <= policy.now && room.orphaned_since.is_some_and(|since| since <= policy.now);
-    if doubts.is_empty() && emptied_from.is_some_and(is_due) {
+    if doubts.is_empty() && emptied_from.is_some_and(|from| from <= policy.now) {
         planner.power_levels(room);
         planner.kicks(room);
     }

@@ -5,7 +5,7 @@ use std::path::Path;
 use inviter::actual::{Membership, StampedGroup};
 use inviter::config::{Config, WhenRefused};
 use inviter::desired::{Desired, Via};
-use inviter::plan::{Change, Kick, Limits, Plan, Reason, Removals, allowance, guard};
+use inviter::plan::{Change, HeldChange, Kick, Limits, OwnLoss, Plan, Reason, Refusal, Removals, allowance, guard};
 use inviter::power::PermissionKey;
 use inviter::snapshot::{Account, Group, Members, Snapshot, Standing};
 use serde_json::json;
@@ -48,6 +48,17 @@ fn too_large_a_share_is_refused_from_a_number_of_members_up() {
         ]
     );
     assert_eq!(without(&TEN[..9], &TEN[..4]).refused(), Vec::<String>::new());
+    assert_eq!(without(&TEN, &TEN[..3]).refused(), Vec::<String>::new(), "the limit itself is allowed");
+}
+
+#[test]
+fn who_is_only_invited_counts_among_the_managed_members() {
+    let mut world = without(&TEN, &TEN[..4]);
+    for name in &TEN[8..] {
+        world.member_by("ops", name, Membership::Invite, 1, "inviter");
+    }
+    let share = "4 kicks among 10 managed members; max_kicks_percent allows 30 %";
+    assert_eq!(world.refused(), [format!("#ops:example.com: {share}"), format!("all rooms together: {share}")]);
 }
 
 #[test]
@@ -79,6 +90,45 @@ fn a_room_does_not_lose_its_last_member() {
 }
 
 #[test]
+fn a_room_that_would_be_empty_is_told_of_once() {
+    assert_eq!(
+        without(&TEN, &TEN).refused(),
+        [
+            "#ops:example.com: 10 kicks would leave nobody there whom the identity providers want",
+            "all rooms together: 10 kicks among 10 managed members; max_kicks_percent allows 30 %",
+            "10 kicks in all; max_kicks allows 5",
+        ]
+    );
+    let mut world = without(&["alice"], &["alice"]);
+    empty(&mut world, "ops");
+    let refused = world.refused();
+    assert!(refused.len() == 1 && refused[0].contains("may_be_empty"), "{refused:?}");
+}
+
+#[test]
+fn inviter_and_people_of_other_homeservers_do_not_keep_a_room_from_being_empty() {
+    let mut world = without(&["alice"], &["alice"]);
+    world.want("ops", "inviter");
+    assert_eq!(world.refused().len(), 1);
+    world.want_room("hq").described.is_space = true;
+    world.desired("ops").described.parent = Some(alias("hq"));
+    world.desired("ops").described.restricted = true;
+    world.want("hq", "@guest:elsewhere.org");
+    world.member("ops", "@guest:elsewhere.org", Membership::Join, 1);
+    assert_eq!(world.refused().len(), 1);
+}
+
+#[test]
+fn a_renamed_room_does_not_lose_its_last_member_either() {
+    let mut world = World::with_room("ops", &["alice"]);
+    world.lose_group("ops");
+    world.want_room("new").stamp = stamp("ops");
+    world.want("new", "bob");
+    let told = "#new:example.com: 1 kick would leave nobody there whom the identity providers want";
+    assert_eq!(world.refused(), [told]);
+}
+
+#[test]
 fn a_member_who_is_locked_out_keeps_a_room_from_being_empty() {
     let mut world = without(&["alice", "bob"], &["alice", "bob"]);
     world.desired("ops").held.insert(user("alice"));
@@ -104,6 +154,8 @@ fn the_last_invitations_to_a_room_are_not_withdrawn() {
     assert_eq!(world.refused().len(), 1);
     world.want("ops", "bob");
     assert_eq!(world.refused(), Vec::<String>::new());
+    world.member_by("ops", "bob", Membership::Invite, 1, "inviter");
+    assert_eq!(world.refused(), Vec::<String>::new(), "somebody else is invited");
 }
 
 #[test]
@@ -195,6 +247,46 @@ fn an_admin_is_no_moderator_whom_a_room_could_keep() {
     assert_eq!(world.refused(), Vec::<String>::new(), "who is not there is no moderator");
 }
 
+#[test]
+fn a_moderator_is_who_is_there_or_invited_and_is_not_inviter() {
+    let demoting = || {
+        let mut world = World::with_room("ops", &["alice*", "bob*"]);
+        world.want("ops", "alice");
+        world
+    };
+    let mut world = demoting();
+    world.member_by("ops", "bob", Membership::Invite, 1, "inviter");
+    assert_eq!(world.refused(), Vec::<String>::new(), "bob is invited");
+    world.member("ops", "bob", Membership::Leave, 1);
+    assert_eq!(world.refused().len(), 1, "bob has left, and is not invited again yet");
+
+    let mut world = World::with_old_room("ops", &["alice"]);
+    world.set_levels("ops", |levels| {
+        levels["events"] = json!({});
+        levels["users"] = json!({ "@inviter:example.com": 60, "@alice:example.com": 50 });
+    });
+    assert_eq!(world.refused().len(), 1, "inviter alone would be left");
+}
+
+#[test]
+fn a_moderator_who_becomes_an_admin_is_not_lost() {
+    let mut world = World::with_room("ops", &["alice*", "bob"]);
+    world.want_at("ops", "alice", Some(100));
+    assert!(!world.plan().is_empty());
+    assert_eq!(world.refused(), Vec::<String>::new());
+}
+
+#[test]
+fn who_moderates_like_everybody_is_a_last_moderator_too() {
+    let mut world = without(&["alice", "root"], &["alice"]);
+    world.set_levels("ops", |levels| {
+        levels["users_default"] = json!(50);
+        levels["users"] = json!({ "@root:example.com": 100 });
+    });
+    let refused = world.refused();
+    assert!(refused.len() == 1 && refused[0].contains("but for @alice:example.com; "), "{refused:?}");
+}
+
 /// The plan of a world with one change more.
 fn forged(world: &World, change: Change) -> Plan {
     let mut plan = world.plan();
@@ -239,6 +331,45 @@ fn inviter_does_not_take_its_own_power_even_if_a_plan_says_so() {
         assert_eq!(with(path, 101), [expected]);
     }
     assert_eq!(with("/ban", 101), Vec::<String>::new());
+    for event in [
+        "m.room.power_levels",
+        "dev.inviter.managed",
+        "m.room.canonical_alias",
+        "m.room.history_visibility",
+        "m.room.join_rules",
+        "m.room.name",
+        "m.room.topic",
+        "m.space.child",
+        "m.space.parent",
+    ] {
+        let mut plan = world.plan();
+        let Change::PowerLevels(levels) = &mut plan.rooms[0].changes[0] else { panic!("{plan:#?}") };
+        levels.content["events"][event] = json!(101);
+        let refused = told(&plan);
+        assert!(refused.len() == 1 && refused[0].contains(&format!("101 to send {event} ")), "{event}: {refused:?}");
+    }
+}
+
+#[test]
+fn allowing_kicks_is_told_of_where_it_helps() {
+    let plan = without(&["alice"], &["alice"]).decide(&limits(), WhenRefused::DoTheRest).0;
+    let emptied = Refusal::Emptied { alias: alias("ops"), kicks: 1 };
+    let own = Refusal::OwnPower { alias: alias("ops"), loss: OwnLoss::Kick };
+    let orphaned = Refusal::Orphaned { rooms: 1, of: 1, limit: 20 };
+    assert_eq!(allowance(&plan, std::slice::from_ref(&emptied)), Some(1));
+    assert_eq!(allowance(&plan, &[emptied.clone(), orphaned.clone()]), Some(1));
+    assert_eq!(allowance(&plan, &[orphaned]), None);
+    assert_eq!(allowance(&plan, std::slice::from_ref(&own)), None);
+    assert_eq!(allowance(&plan, &[emptied, own]), None);
+}
+
+#[test]
+fn a_refusal_tells_hostile_names_without_their_control_characters() {
+    let mut world = without(&["alice", "bob"], &["alice"]);
+    let group = stamp("ops").groups.first().unwrap().clone();
+    world.desired("ops").empty.insert(group, Via { idp: "corp".into(), group: "a\u{1b}[2Jb".into() });
+    let refused = world.refused();
+    assert!(refused.len() == 1 && !refused[0].contains('\u{1b}'), "{refused:?}");
 }
 
 #[test]
@@ -325,4 +456,6 @@ fn a_kick_that_is_not_possible_needs_no_allowance() {
     let (plan, refusals) = world.decide(&limits(), WhenRefused::DoTheRest);
     assert_eq!(allowance(&plan, &refusals), Some(1));
     assert!(plan.has_problems(), "{plan:#?}");
+    let held: Vec<_> = plan.rooms[0].withheld.iter().map(|held| &held.change).collect();
+    assert!(matches!(held[..], [HeldChange::Kick(kick)] if kick.user == user("alice")), "{held:?}");
 }

@@ -3,13 +3,14 @@
 use std::collections::BTreeSet;
 use std::path::Path;
 
-use inviter::actual::{Membership, StampedGroup};
-use inviter::config::Config;
+use inviter::actual::{ActualRoom, Membership, StampedGroup};
+use inviter::config::{Config, WhenRefused};
 use inviter::desired::{Answered, Desired};
 use inviter::plan::text::{self, Dress};
 use inviter::plan::{
     Change, Doubt, Limits, OrphanLimits, Orphans, Plan, Refusal, Removals, doubtful_share, guard, guard_orphans, json,
 };
+use inviter::power::PowerLevels;
 use inviter::snapshot::Snapshot;
 use matrix_sdk::ruma::OwnedUserId;
 use proptest::prelude::*;
@@ -17,7 +18,7 @@ use proptest::sample::select;
 use serde_json::{Value, json};
 use wildmatch::WildMatch;
 
-use super::world::{HOUR, NOW, World, alias, limits, stamp, user};
+use super::world::{HOUR, NOW, World, alias, limits, room_id, stamp, user};
 
 const GRACE: u64 = 24 * HOUR;
 
@@ -311,6 +312,175 @@ fn too_large_a_share_of_rooms_that_become_orphaned_at_once_is_refused() {
     let mut world = emptying();
     world.policy.orphans = Orphans::Empty { grace: GRACE, marks: false };
     assert!(world.plan().is_empty(), "what was refused is not marked");
+}
+
+#[test]
+fn all_rooms_are_those_that_are_there_and_are_certain() {
+    let refused = |world: &World, allowed| {
+        guard_orphans(&world.plan(), &OrphanLimits { max_percent: 20, percent_from: 10, allowed })
+    };
+    let mut world = World::with_room("ops", &["alice"]);
+    world.lose_group("ops");
+    world.policy.orphans = Orphans::Empty { grace: GRACE, marks: true };
+    let all = Some(Refusal::Orphaned { rooms: 1, of: 1, limit: 20 });
+    assert_eq!(refused(&world, None), all);
+    assert_eq!(all.as_ref().unwrap().to_string().split(';').next(), Some("all 1 rooms would become orphaned at once"));
+    assert_eq!(refused(&world, Some(0)), all, "fewer are allowed");
+    world.want_room("new");
+    assert_eq!(refused(&world, None), all, "a room that is to be made is none that is left");
+    let mut plan = world.plan();
+    plan.elsewhere = 1;
+    let limits = OrphanLimits { max_percent: 20, percent_from: 10, allowed: None };
+    assert_eq!(guard_orphans(&plan, &limits), None, "another shard has rooms");
+    world.corp().groups.insert("id-of-ops".into());
+    assert_eq!(refused(&world, None), None, "the group is there, so nothing is orphaned");
+}
+
+#[test]
+fn refused_orphans_are_not_marked_and_those_that_are_marked_stay_so() {
+    let mut world = World::with_room("ops", &["alice"]);
+    world.lose_group("ops");
+    let (plan, refusals) = world.decide(&limits(), WhenRefused::DoTheRest);
+    assert_eq!((plan.warnings.len(), refusals.len()), (1, 0), "where none is marked it is only told: {plan:#?}");
+    world.policy.orphans = Orphans::Empty { grace: GRACE, marks: true };
+    let (plan, refusals) = world.decide(&limits(), WhenRefused::DoTheRest);
+    assert_eq!(refusals, [Refusal::Orphaned { rooms: 1, of: 1, limit: 20 }]);
+    assert!(plan.is_empty(), "{plan:#?}");
+
+    let mut world = marked(48);
+    world.policy.orphans = Orphans::Empty { grace: GRACE, marks: false };
+    let plan = world.plan();
+    assert_eq!(kicked(&plan), [user("alice"), user("bob")].into());
+    assert!(plan.orphans[0].plan.changes.iter().all(|change| !matches!(change, Change::Stamp(_))), "{plan:#?}");
+    world.policy.orphans = Orphans::Report;
+    assert!(world.plan().is_empty(), "nor does another policy take the mark away");
+}
+
+#[test]
+fn a_doubtful_share_is_told_even_if_removals_are_refused() {
+    let mut world = orphaned(Orphans::Report);
+    world.unwant("dev", "alice");
+    let orphans = OrphanLimits { percent_from: 2, ..limits().orphans };
+    let (plan, refusals) = world.decide(&Limits { orphans, ..limits() }, WhenRefused::DoTheRest);
+    assert_eq!(refusals.len(), 1, "{refusals:?}");
+    assert!(plan.warnings.iter().any(|warning| warning.starts_with("1 of 2 rooms are orphaned")), "{plan:#?}");
+}
+
+#[test]
+fn ignorance_about_one_group_keeps_the_mark_whatever_the_others_are() {
+    let mut world = marked(48);
+    let gone = StampedGroup { idp: "another".into(), id: "1".into() };
+    world.orphan("ops").stamp.as_mut().unwrap().groups.insert(gone);
+    world.corp().more_groups = Some("no group".into());
+    let plan = world.plan();
+    assert!(plan.is_empty(), "{plan:#?}");
+}
+
+#[test]
+fn a_described_room_is_known_by_any_of_its_aliases_and_not_told_of() {
+    let mut world = emptying();
+    world.desired.open_rooms.push("#event-*:example.com".into());
+    world.orphan("ops").alt_aliases = [alias("event-1")].into();
+    assert_eq!(world.plan().orphans, []);
+}
+
+#[test]
+fn a_mark_that_cannot_be_taken_away_is_a_problem() {
+    let mut world = marked(48);
+    world.desired.open_rooms.push("#ops:example.com".into());
+    let levels = json!({ "users": { "@inviter:example.com": 50 }, "events": { "dev.inviter.managed": 60 } });
+    world.orphan("ops").power = PowerLevels::new(levels.as_object().cloned(), [].into(), None);
+    let plan = world.plan();
+    assert!(plan.has_problems() && plan.is_empty(), "{plan:#?}");
+}
+
+#[test]
+fn a_room_with_a_doubt_is_not_said_to_be_emptied() {
+    let mut world = marked(23);
+    drop(world.desired.idps.remove("corp"));
+    let told = told(&world.plan());
+    assert!(told[0].contains("; marked as orphaned since ") && !told[0].contains("emptied from"), "{told:?}");
+}
+
+#[test]
+fn a_room_that_may_be_one_that_could_not_be_read_is_no_orphan() {
+    let mut world = marked(48);
+    world.orphan("ops").canonical_alias = Some(alias("dev"));
+    world.actual.rooms.insert(alias("dev"), ActualRoom::Unreadable("it is down".into()));
+    assert_eq!(world.plan().orphans, []);
+}
+
+#[test]
+fn a_second_room_of_a_group_that_is_wanted_is_no_orphan() {
+    let mut world = marked(48);
+    world.orphan("ops").stamp = Some(stamp("dev"));
+    assert_eq!(world.plan().orphans, []);
+}
+
+#[test]
+fn a_room_that_replaces_one_that_is_wanted_is_no_orphan_whatever_its_mark_says() {
+    let mut world = marked(48);
+    let mut next = world.orphan("ops").clone();
+    next.replaces = Some(world.room("dev").id.clone());
+    world.room("dev").replaced_by = Some(next.id.to_string());
+    world.actual.others = [(next.id.clone(), next)].into();
+    let plan = world.plan();
+    assert_eq!(plan.rooms[0].room_id.as_deref(), Some(room_id(&alias("ops")).as_ref()));
+    assert_eq!(plan.orphans, []);
+}
+
+#[test]
+fn an_orphan_belongs_to_one_shard() {
+    let mut world = marked(48);
+    let emptying = ["0/2", "1/2"].map(|shard| {
+        world.desired.shard = Some(shard.parse().unwrap());
+        kicked(&world.plan()).len()
+    });
+    assert!(emptying == [2, 0] || emptying == [0, 2], "{emptying:?}");
+}
+
+#[test]
+fn orphans_are_told_by_alias_and_never_under_that_of_another_room() {
+    let mut world = World::with_room("dev", &["alice"]);
+    for name in ["a", "b", "c"] {
+        world.want_room(name);
+        world.settle();
+        world.lose_group(name);
+    }
+    world.orphan("a").canonical_alias = Some(alias("z"));
+    world.orphan("b").canonical_alias = Some(alias("#dev:elsewhere.org"));
+    let names = |world: &World| {
+        let plan = world.plan();
+        plan.orphans.iter().map(|orphan| orphan.plan.alias.to_string()).collect::<Vec<_>>()
+    };
+    assert_eq!(names(&world), ["#b:example.com", "#c:example.com", "#z:example.com"]);
+    // The name that would be made up for it is that of a room that is wanted.
+    world.want_room("b");
+    world.desired("b").stamp = stamp("another");
+    assert_eq!(names(&world), ["#c:example.com", "#z:example.com"]);
+}
+
+#[test]
+fn what_is_done_in_orphans_is_in_the_digest() {
+    assert_ne!(marked(48).plan().digest(), marked(23).plan().digest());
+}
+
+#[test]
+fn an_orphan_tells_hostile_names_without_their_control_characters() {
+    let mut world = orphaned(Orphans::Report);
+    let hostile = "a\u{1b}[2Jb";
+    let idp = "corp".to_owned();
+    world.orphan("ops").name = Some(hostile.into());
+    world.orphan("ops").stamp.as_mut().unwrap().groups = [StampedGroup { idp: idp.clone(), id: hostile.into() }].into();
+    let plan = world.plan();
+    let orphan = &plan.orphans[0];
+    assert!(!orphan.to_string().contains('\u{1b}'), "{orphan}");
+    for doubt in [
+        Doubt::GroupIsThere(StampedGroup { idp: idp.clone(), id: hostile.into() }),
+        Doubt::MoreGroups { idp, reason: hostile.into() },
+    ] {
+        assert!(!doubt.to_string().contains('\u{1b}'), "{doubt:?}");
+    }
 }
 
 #[test]
