@@ -207,10 +207,15 @@ mod tests {
 
     /// Answers by the name that a change gives, and writes down what it was asked.
     #[derive(Default)]
-    struct Script(Mutex<Vec<String>>);
+    struct Script {
+        seen: Mutex<Vec<String>>,
+        /// Who was to be invited with a creation.
+        people: Mutex<Vec<OwnedUserId>>,
+    }
 
     impl Effect for Script {
-        async fn create(&self, creation: &Creation, _: &[&UserId]) -> Result<Done, WriteError> {
+        async fn create(&self, creation: &Creation, people: &[&UserId]) -> Result<Done, WriteError> {
+            self.people.lock().unwrap().extend(people.iter().map(|user| (*user).to_owned()));
             self.answer(&creation.alias, None, &creation.name).await
         }
 
@@ -218,6 +223,7 @@ mod tests {
             let what = match change {
                 Change::Name { to, .. } => to.as_str(),
                 Change::Invite(invite) => invite.user.localpart(),
+                Change::Join { room_id } if room_id == "!closed:x" => "fails",
                 _ => "join",
             };
             self.answer(alias, room, what).await
@@ -227,7 +233,7 @@ mod tests {
     impl Script {
         async fn answer(&self, alias: &RoomAliasId, room: Option<&RoomId>, what: &str) -> Result<Done, WriteError> {
             let seen = format!("{} {} {what}", alias.alias(), room.map_or("-", RoomId::as_str));
-            self.0.lock().unwrap().push(seen);
+            self.seen.lock().unwrap().push(seen);
             tokio::task::yield_now().await;
             match what {
                 "created" => Ok(Done::Created { room: room_id!("!new:x").to_owned(), invited: [user("alice")].into() }),
@@ -286,7 +292,7 @@ mod tests {
     async fn run(rooms: Vec<RoomPlan>) -> (Vec<Vec<Outcome>>, Vec<String>) {
         let (script, plan) = (Script::default(), Plan { rooms, ..Plan::default() });
         let report = apply(&plan, &script, 1, &Unwatched).await;
-        (report.rooms.into_values().collect(), script.0.into_inner().unwrap())
+        (report.rooms.into_values().collect(), script.seen.into_inner().unwrap())
     }
 
     fn skipped(why: &str) -> Outcome {
@@ -325,6 +331,60 @@ mod tests {
             let why = "the room was not created";
             assert_eq!(outcomes, [[outcome, skipped(why), skipped(why)]]);
         }
+    }
+
+    #[tokio::test]
+    async fn a_room_that_was_not_joined_is_left_alone() {
+        let join = |id: &RoomId| Change::Join { room_id: id.to_owned() };
+        for (id, outcomes, tried) in [
+            (room_id!("!open:x"), [Outcome::Applied, Outcome::Applied], 2),
+            (room_id!("!closed:x"), [Outcome::Failed("no".into()), skipped("the room was not joined")], 1),
+        ] {
+            let (all, seen) = run(vec![room(room_alias_id!("#a:x"), Some(id), vec![join(id), name("one")])]).await;
+            assert_eq!((all, seen.len()), (vec![outcomes.to_vec()], tried));
+        }
+    }
+
+    #[tokio::test]
+    async fn only_those_who_are_plainly_invited_are_named_to_the_creation() {
+        let way = |name, way| Change::Invite(Invite { user: user(name), level: 0, reason: Reason::NotInGroup, way });
+        let changes =
+            vec![create("created"), way("bob", Way::Invite), way("carol", Way::Add), way("dave", Way::InviteAgain)];
+        let plan = Plan { rooms: vec![room(room_alias_id!("#a:x"), None, changes)], ..Plan::default() };
+        let script = Script::default();
+        apply(&plan, &script, 1, &Unwatched).await;
+        assert_eq!(*script.people.lock().unwrap(), [user("bob")]);
+    }
+
+    #[tokio::test]
+    async fn all_new_spaces_are_made_before_anything_is_done_in_a_room() {
+        let creating = |alias: &RoomAliasId, is_space| {
+            let Change::Create(mut creation) = create("created") else { panic!("no creation") };
+            (creation.alias, creation.is_space) = (alias.to_owned(), is_space);
+            room(alias, None, vec![Change::Create(creation), name("one")])
+        };
+        let rooms = vec![
+            creating(room_alias_id!("#a:x"), false),
+            creating(room_alias_id!("#b:x"), true),
+            creating(room_alias_id!("#c:x"), true),
+        ];
+        let (outcomes, seen) = run(rooms).await;
+        let expected = ["b - created", "c - created", "b !new:x one", "c !new:x one", "a - created", "a !new:x one"];
+        assert_eq!(seen, expected);
+        assert_eq!(outcomes, vec![[Outcome::Applied, Outcome::Applied]; 3]);
+    }
+
+    #[tokio::test]
+    async fn the_first_reason_to_end_is_told_for_all_that_is_left() {
+        let id = room_id!("!r:x");
+        let rooms = vec![
+            room(room_alias_id!("#a:x"), Some(id), vec![name("ended"), name("one")]),
+            room(room_alias_id!("#b:x"), Some(id), vec![name("stops"), name("two")]),
+        ];
+        let (script, plan) = (Script::default(), Plan { rooms, ..Plan::default() });
+        let outcomes: Vec<_> = apply(&plan, &script, 2, &Unwatched).await.rooms.into_values().collect();
+        assert_eq!(outcomes[1][0], Outcome::Failed("token".into()), "both were under way");
+        assert_eq!(outcomes[0][1], outcomes[1][1]);
     }
 
     #[tokio::test]

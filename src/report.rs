@@ -114,3 +114,34 @@ impl From<Status> for ExitCode {
         Self::from(status.code())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use matrix_sdk::ruma::room_alias_id;
+
+    use super::*;
+
+    fn report(outcomes: &[Outcome]) -> Report {
+        Report { rooms: [(room_alias_id!("#a:x").to_owned(), outcomes.to_vec())].into() }
+    }
+
+    #[test]
+    fn a_run_is_complete_if_nothing_that_can_be_done_is_left_and_news_unless_all_are_blocked() {
+        let text = || "text".to_owned();
+        for (outcome, is_complete, is_news) in [
+            (Outcome::Applied, true, true),
+            (Outcome::AlreadyDone, true, true),
+            (Outcome::Blocked(text()), true, false),
+            (Outcome::Skipped(text()), false, true),
+            (Outcome::Failed(text()), false, true),
+        ] {
+            let alone = report(std::slice::from_ref(&outcome));
+            assert_eq!((alone.is_complete(), alone.is_news()), (is_complete, is_news), "{outcome:?}");
+            let first = report(&[outcome, Outcome::Blocked(text())]);
+            assert_eq!((first.is_complete(), first.is_news()), (is_complete, is_news), "{first:?}");
+            let status = Status::of(&Plan::default(), false, Some(&first), false);
+            assert_eq!(status, if is_complete { Status::Done } else { Status::Incomplete });
+        }
+        assert!(report(&[]).is_complete() && !report(&[]).is_news());
+    }
+}

@@ -40,3 +40,64 @@ pub fn rate_limited(plan: &Plan) -> Duration {
     // The two are limited apart from each other, and done side by side.
     CREATIONS.time_for(creations).max(EVENTS.time_for(events))
 }
+
+#[cfg(test)]
+mod tests {
+    use matrix_sdk::ruma::{OwnedUserId, RoomAliasId, room_id};
+
+    use super::*;
+    use crate::actual::Stamp;
+    use crate::plan::{Creation, Headcount, Invite, Reason, Way};
+
+    /// A room that is created or is there, and into which so many are invited.
+    fn room(is_new: bool, invites: usize) -> RoomPlan {
+        let alias = RoomAliasId::parse("#a:x").unwrap();
+        let first = if is_new {
+            Change::Create(Box::new(Creation {
+                alias: alias.clone(),
+                is_space: false,
+                name: "a".into(),
+                topic: None,
+                listed: false,
+                version: None,
+                encryption: false,
+                history_visibility: None,
+                permissions: std::collections::BTreeMap::new(),
+                power_levels: serde_json::Map::new(),
+                stamp: Stamp::default(),
+            }))
+        } else {
+            Change::Join { room_id: room_id!("!a:x").to_owned() }
+        };
+        let user = OwnedUserId::try_from("@a:x").unwrap();
+        let invite = Change::Invite(Invite { user, level: 0, reason: Reason::NotInGroup, way: Way::Invite });
+        RoomPlan {
+            alias,
+            room_id: None,
+            headcount: Headcount::default(),
+            changes: std::iter::once(first).chain(vec![invite; invites]).collect(),
+            withheld: Vec::new(),
+            problems: std::collections::BTreeSet::default(),
+            warnings: std::collections::BTreeSet::default(),
+        }
+    }
+
+    #[test]
+    fn what_is_above_the_first_few_takes_time() {
+        let time = |rooms| rate_limited(&Plan { rooms, ..Plan::default() });
+        for (rooms, expected) in [
+            (vec![room(false, 10)], 0),
+            (vec![room(false, 11)], 5_000),
+            // Ten are invited by the request that creates the room.
+            (vec![room(true, 20)], 0),
+            (vec![room(true, 21)], 5_000),
+            (vec![room(true, 3), room(false, 11)], 5_000),
+            (vec![room(true, 0); 10], 0),
+            (vec![room(true, 0); 12], 125_000),
+            ([vec![room(false, 11)], vec![room(true, 0); 11]].concat(), 62_500),
+            ([vec![room(false, 30)], vec![room(true, 0); 11]].concat(), 100_000),
+        ] {
+            assert_eq!(time(rooms), Duration::from_millis(expected));
+        }
+    }
+}
