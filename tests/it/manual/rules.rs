@@ -428,3 +428,30 @@ fn what_is_not_done_is_not_told_as_done() {
         assert!(!text::end(&request, &end, false).contains("nothing was written"));
     }
 }
+
+#[test]
+fn each_step_is_told_with_what_became_of_it() {
+    let kick = Step::Kick { user: somebody(), invited: true };
+    for (outcome, expected) in [
+        (Outcome::Applied, ""),
+        (Outcome::AlreadyDone, "  (done already)"),
+        (Outcome::Blocked("no".into()), "  (blocked: no)"),
+        (Outcome::Skipped("no".into()), "  (skipped: no)"),
+        (Outcome::Failed("no".into()), "  (failed: no)"),
+    ] {
+        let told = text::step(&kick, Some(&outcome), inviter::plan::text::Dress::new(false));
+        assert_eq!(told, format!("  - withdraw the invitation of {SOMEBODY}{expected}\n"));
+    }
+    let levels = json!({ "users": { ME: 100, SOMEBODY: 50 }, "users_default": 10 });
+    let room = ordinary(&levels, Some(Membership::Invite));
+    let Decision { steps, end, warnings } = decided(Task::KickMember, &room).unwrap();
+    let steps: Vec<_> = steps.into_iter().map(|step| (step, None)).collect();
+    let document = Document::new(&request(Task::KickMember), None, true, &steps, &end, &warnings);
+    assert_eq!(
+        serde_json::to_value(document).unwrap()["steps"],
+        json!([
+            { "action": "power_levels", "users": [{ "user": SOMEBODY, "from": 50, "to": 10 }], "outcome": null },
+            { "action": "kick", "user": SOMEBODY, "was_invited": true, "outcome": null },
+        ])
+    );
+}
