@@ -207,4 +207,35 @@ mod tests {
             }
         });
     }
+
+    #[test]
+    fn a_rate_limit_is_one_by_its_code_as_well() {
+        let body = r#"{"errcode":"M_LIMIT_EXCEEDED","error":"slow","retry_after_ms":1500}"#;
+        assert_eq!(told(&failure(400, &[], body)), Some(Duration::from_millis(1500)));
+        assert_eq!(told(&failure(429, &[], r#"{"retry_after_ms":1500}"#)), Some(Duration::from_millis(1500)));
+        let body = r#"{"errcode":"M_LIMIT_EXCEEDED","error":"slow"}"#;
+        let far = told(&failure(429, &[("Retry-After", "Wed, 01 Jan 2200 00:00:00 GMT")], body));
+        assert!(far > Some(Duration::from_hours(24 * 365)), "{far:?}");
+    }
+
+    #[test]
+    fn an_account_is_out_of_service_whatever_the_status() {
+        for (status, code, expected) in [
+            (403, "M_UNKNOWN_TOKEN", What::Account),
+            (401, "M_USER_LOCKED", What::Account),
+            (403, "M_USER_LOCKED", What::Account),
+            (403, "M_USER_SUSPENDED", What::Account),
+            (403, "M_USER_DEACTIVATED", What::Deactivated),
+        ] {
+            let body = format!(r#"{{"errcode":"{code}","error":"no"}}"#);
+            assert_eq!(failure(status, &[], &body).what, expected, "{status} {code}");
+        }
+    }
+
+    #[test]
+    fn a_no_without_a_code_is_a_no() {
+        let failure = failure(403, &[], "<html>Forbidden</html>");
+        assert!(failure.is_refusal(403, "") && !failure.is_refusal(403, "M_FORBIDDEN"), "{failure:?}");
+        assert!(!failure.may_be_done());
+    }
 }

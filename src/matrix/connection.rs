@@ -29,7 +29,7 @@ pub fn requests_sent() -> u64 {
     SENT.load(Ordering::Relaxed)
 }
 
-/// An answer that may be quoted to a person is not longer.
+/// An answer that may be quoted to a person is not longer, or an error.
 const QUOTED: usize = 1 << 20;
 
 /// Why a request was not answered well.
@@ -173,7 +173,8 @@ async fn execute(
         body.extend_from_slice(&part);
     }
     // Also where the token was not sent with this request: who knows it may repeat it anywhere.
-    if let Some(token) = token.filter(|_| body.len() <= QUOTED) {
+    let is_quoted = body.len() <= QUOTED || !response.status().is_success();
+    if let Some(token) = token.filter(|_| is_quoted) {
         blot_out(token.as_bytes(), body);
     }
     // Most answers to changes hold nothing that would be missed, so that any page with status 200 would pass for one.
@@ -199,6 +200,8 @@ fn blot_out(secret: &[u8], text: &mut [u8]) {
 
 #[cfg(test)]
 mod tests {
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+
     use super::*;
 
     #[test]
@@ -206,5 +209,57 @@ mod tests {
         let mut page = *b"Bearer abc, abcabc; ab";
         blot_out(b"abc", &mut page);
         assert_eq!(&page, b"Bearer ***, ******; ab");
+    }
+
+    /// What becomes of a request that is answered so.
+    async fn answered(
+        method: http::Method,
+        status: &str,
+        body: &str,
+        longest: usize,
+    ) -> Result<http::Response<Vec<u8>>, SendError> {
+        let listener = tokio::net::TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
+        let url = format!("http://{}", listener.local_addr().unwrap());
+        let text = format!("HTTP/1.1 {status}\r\nConnection: close\r\nContent-Length: {}\r\n\r\n{body}", body.len());
+        tokio::spawn(async move {
+            let (mut stream, _) = listener.accept().await.unwrap();
+            stream.read(&mut [0; 4096]).await.unwrap();
+            // Nobody reads an answer that is too long to its end.
+            let _ = stream.write_all(text.as_bytes()).await;
+        });
+        let http = reqwest::Client::new();
+        execute(&http, http.request(method, url).build().unwrap(), longest, Some("sesame")).await
+    }
+
+    #[tokio::test]
+    async fn an_answer_may_be_as_long_as_the_bound_and_no_longer() {
+        let body = answered(http::Method::GET, "200 OK", "0123456789", 10).await.unwrap().into_body();
+        assert_eq!(body, b"0123456789");
+        let error = answered(http::Method::GET, "200 OK", "0123456789", 9).await.unwrap_err();
+        assert!(matches!(error, SendError::TooLong(9)), "{error}");
+    }
+
+    #[tokio::test]
+    async fn what_answers_a_change_well_is_an_object() {
+        for (method, status, body, expected) in [
+            (http::Method::PUT, "200 OK", "{}", true),
+            (http::Method::PUT, "200 OK", "[]", false),
+            (http::Method::POST, "200 OK", "", false),
+            (http::Method::POST, "502 Bad Gateway", "<html>", true),
+            (http::Method::GET, "200 OK", "[]", true),
+        ] {
+            let answer = answered(method.clone(), status, body, LONGEST).await;
+            assert_eq!(answer.is_ok(), expected, "{method} {status} {body}");
+        }
+    }
+
+    #[tokio::test]
+    async fn an_error_page_does_not_repeat_the_token_however_long_it_is() {
+        let page = format!("Bearer sesame {} sesame", "x".repeat(QUOTED));
+        for (method, status) in [(http::Method::GET, "502 Bad Gateway"), (http::Method::POST, "401 Unauthorized")] {
+            let body = answered(method, status, &page, LONGEST).await.unwrap().into_body();
+            let text = String::from_utf8(body).unwrap();
+            assert!(text.starts_with("Bearer ****** x") && !text.contains("sesame"));
+        }
     }
 }

@@ -262,3 +262,63 @@ fn tls_error<'a>(error: &'a (dyn StdError + 'static)) -> Option<&'a rustls::Erro
     }
     None
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn failure(what: What) -> Failure {
+        Failure { what, text: String::new() }
+    }
+
+    #[test]
+    fn what_follows_from_a_failure_depends_on_its_kind() {
+        // Whether it may be done, whether asking again may help, and whether the run is over.
+        for (what, expected) in [
+            (What::Unreachable { slow: false }, (false, true, true)),
+            (What::Unreachable { slow: true }, (false, false, true)),
+            (What::Tls, (false, false, true)),
+            (What::Timeout, (true, false, false)),
+            (What::Broken, (true, true, false)),
+            (What::Unintelligible, (true, false, false)),
+            (What::Server, (true, true, false)),
+            (What::Account, (false, false, true)),
+            (What::Deactivated, (false, false, true)),
+            (What::RateLimited { told: None, tried: true }, (false, false, false)),
+            (What::Refused { status: 403, errcode: String::new() }, (false, false, false)),
+            (What::Stopped, (false, false, false)),
+            (What::Ours, (false, false, false)),
+        ] {
+            let failure = failure(what);
+            let is = (failure.may_be_done(), failure.may_pass(), failure.ends_the_run());
+            assert_eq!(is, expected, "{failure:?}");
+        }
+    }
+
+    #[test]
+    fn an_invitation_is_blocked_by_what_is_about_the_invitee_alone() {
+        let refused = |status, errcode: &str| failure(What::Refused { status, errcode: errcode.into() });
+        for (failure, expected) in [
+            (refused(403, "M_INVITE_BLOCKED"), Some("take no invitations")),
+            (refused(403, "ORG.MATRIX.MSC4155.M_INVITE_BLOCKED"), Some("take no invitations")),
+            (refused(404, "M_NOT_FOUND"), Some("nobody has that name")),
+            (failure(What::Deactivated), Some("deactivated")),
+            (refused(403, "M_FORBIDDEN"), None),
+            (refused(404, "M_UNRECOGNIZED"), None),
+            (refused(404, ""), None),
+            (failure(What::Account), None),
+        ] {
+            let why = failure.blocks_invitations();
+            let is_right = expected.map_or(why.is_none(), |part| why.is_some_and(|why| why.contains(part)));
+            assert!(is_right, "{failure:?}: {why:?}");
+        }
+    }
+
+    #[test]
+    fn another_homeserver_is_named_where_its_silence_may_be_the_cause() {
+        let other = matrix_sdk::ruma::server_name!("other.example");
+        for (what, expected) in [(What::Server, true), (What::Timeout, true), (What::Broken, false)] {
+            assert_eq!(failure(what).behind(other).text.contains("other.example"), expected);
+        }
+    }
+}

@@ -225,4 +225,70 @@ mod tests {
         assert_eq!(limiter.permit(Lane::Send, Some(person), now + seconds(250)), Permit::Personal(seconds(83)));
         assert_eq!(waits(&limiter, Lane::Send, now + seconds(250)), Duration::ZERO, "the others go on");
     }
+
+    #[test]
+    fn a_limit_is_that_of_one_person_from_a_hundred_seconds_or_three_spacings_on() {
+        let (person, now) = (user_id!("@a:x"), Instant::now());
+        let limit = |before: Option<Duration>, told: Duration| {
+            let mut limiter = Limiter::new(seconds(9000));
+            if before.is_some() {
+                limiter.refused(Lane::Send, None, before, now);
+            }
+            limiter.refused(Lane::Send, Some(person), Some(told), now);
+            limiter.permit(Lane::Send, Some(person), now)
+        };
+        let instant = Duration::from_millis(1);
+        for (before, shortest) in
+            [(None, PERSONAL), (Some(seconds(5)), 3 * (seconds(5) + MARGIN)), (Some(seconds(62)), PERSONAL)]
+        {
+            assert_eq!(limit(before, shortest), Permit::Personal(shortest));
+            assert!(matches!(limit(before, shortest - instant), Permit::Wait(_)), "{before:?}");
+        }
+    }
+
+    #[test]
+    fn patience_begins_once_and_ends_with_its_last_moment() {
+        let (mut limiter, now) = (Limiter::new(seconds(10)), Instant::now());
+        limiter.refused(Lane::Send, None, Some(seconds(3)), now);
+        assert_eq!(limiter.permit(Lane::Send, None, now + seconds(10)), Permit::Go);
+        assert_eq!(limiter.permit(Lane::Send, None, now + seconds(10) + Duration::from_nanos(1)), Permit::Never);
+        limiter.refused(Lane::Send, None, Some(seconds(3)), now + seconds(8));
+        assert_eq!(limiter.permit(Lane::Send, None, now + seconds(8)), Permit::Never, "it does not begin again");
+    }
+
+    #[test]
+    fn neither_a_shorter_refusal_nor_an_answer_ends_a_wait_that_was_told() {
+        let (mut limiter, now) = (Limiter::new(seconds(900)), Instant::now());
+        limiter.refused(Lane::Send, None, Some(seconds(20)), now);
+        limiter.refused(Lane::Send, None, Some(seconds(2)), now);
+        assert_eq!(waits(&limiter, Lane::Send, now), seconds(20) + MARGIN);
+        limiter.answered(Lane::Send, now);
+        assert_eq!(waits(&limiter, Lane::Send, now), seconds(20) + MARGIN);
+    }
+
+    #[test]
+    fn an_untold_wait_is_doubled_by_untold_refusals_alone_and_begins_anew_after_an_answer() {
+        let (mut limiter, now) = (Limiter::new(seconds(900)), Instant::now());
+        limiter.refused(Lane::Send, None, Some(seconds(1)), now);
+        limiter.refused(Lane::Send, None, None, now + seconds(10));
+        assert_eq!(waits(&limiter, Lane::Send, now + seconds(10)), seconds(5) + MARGIN);
+        limiter.refused(Lane::Send, None, None, now + seconds(20));
+        assert_eq!(waits(&limiter, Lane::Send, now + seconds(20)), seconds(10) + MARGIN);
+        limiter.answered(Lane::Send, now + seconds(40));
+        limiter.refused(Lane::Send, None, None, now + seconds(100));
+        assert_eq!(waits(&limiter, Lane::Send, now + seconds(100)), seconds(5) + MARGIN);
+    }
+
+    #[test]
+    fn the_spacing_never_shrinks_and_a_long_silence_at_most_doubles_it() {
+        let (mut limiter, now) = (Limiter::new(seconds(9000)), Instant::now());
+        limiter.refused(Lane::Send, None, Some(seconds(3)), now);
+        limiter.answered(Lane::Send, now + seconds(4));
+        limiter.refused(Lane::Send, None, Some(seconds(1)), now + seconds(4));
+        limiter.answered(Lane::Send, now + seconds(20));
+        assert_eq!(waits(&limiter, Lane::Send, now + seconds(20)), seconds(3) + MARGIN);
+        limiter.refused(Lane::Send, None, Some(seconds(2)), now + seconds(1000));
+        limiter.answered(Lane::Send, now + seconds(1010));
+        assert_eq!(waits(&limiter, Lane::Send, now + seconds(1010)), 2 * (seconds(3) + MARGIN));
+    }
 }

@@ -226,4 +226,17 @@ mod tests {
         let (first, second, ()) = tokio::join!(limited(), limited(), others);
         assert!(first.is_ok() && second.is_ok());
     }
+
+    #[tokio::test]
+    async fn the_last_word_waits_for_a_rate_limit_past_the_deadline() {
+        let pace = Pace::new(seconds(60), Width::new(1, seconds(60)), Stop::after(Some(Duration::from_millis(50))));
+        let sent = AtomicUsize::new(0);
+        let last = send().last();
+        let refused_once = || async {
+            let is_first = sent.fetch_add(1, Ordering::SeqCst) == 0;
+            if is_first { Err(refusal(Duration::from_millis(200))) } else { Ok(()) }
+        };
+        pace.run(&last, refused_once).await.unwrap();
+        assert_eq!(sent.load(Ordering::SeqCst), 2);
+    }
 }

@@ -60,3 +60,29 @@ impl<A: IncomingResponse> IncomingResponse for PreciseAnswer<A> {
         A::try_from_http_response(response).map(Self)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use matrix_sdk::HttpError;
+    use matrix_sdk::ruma::api::client::membership::invite_user;
+
+    use super::*;
+    use crate::matrix::error::{Failure, What};
+
+    #[test]
+    fn the_milliseconds_of_the_body_count_and_the_header_where_it_has_none() {
+        let told = |body: &str| {
+            let response = Response::builder().status(429).header("Retry-After", "7").body(body.as_bytes()).unwrap();
+            let error = PreciseAnswer::<invite_user::v3::Response>::try_from_http_response(response).unwrap_err();
+            match Failure::of("x", "https://x", &HttpError::from(error)).what {
+                What::RateLimited { told, .. } => told,
+                what => panic!("{what:?}"),
+            }
+        };
+        let limit = r#"{"errcode":"M_LIMIT_EXCEEDED","error":"slow""#;
+        assert_eq!(told(&format!(r#"{limit},"retry_after_ms":1500}}"#)), Some(Duration::from_millis(1500)));
+        assert_eq!(told(&format!("{limit}}}")), Some(Duration::from_secs(7)));
+    }
+}

@@ -442,6 +442,41 @@ mod tests {
     }
 
     #[test]
+    fn spaces_and_aliases_are_read_as_far_as_they_count() {
+        let of_space = json!({ "room_version": "11", "type": "m.space" });
+        let via = json!({ "via": ["x"] });
+        let mut alias = event("m.room.canonical_alias", "", json!({ "alias": "#a:x" }));
+        let more = [
+            event("m.space.child", "!a:x", via.clone()),
+            event("m.space.child", "!b:x", json!({ "via": [] })),
+            event("m.space.child", "!c:x", json!({})),
+            event("m.space.parent", "!d:x", via),
+            event("m.room.topic", "", json!({ "topic": "" })),
+            alias.clone(),
+        ];
+        let room = read_with(of_space, &more).unwrap();
+        assert!(room.is_space && !read(&more).is_space);
+        assert_eq!(room.children, [room_id!("!a:x").to_owned()].into());
+        assert_eq!(room.parents, [room_id!("!d:x").to_owned()].into());
+        assert_eq!((room.topic, room.alias_is_own), (None, false));
+        alias["sender"] = json!("@me:x");
+        assert!(read(&[alias]).alias_is_own);
+    }
+
+    #[test]
+    fn what_may_bear_the_mark_is_not_passed_over() {
+        let marked = |events: &[Value]| {
+            let texts: Vec<String> = events.iter().map(Value::to_string).collect();
+            may_be_marked(user_id!("@me:x"), texts.iter().map(String::as_str))
+        };
+        let create = event("m.room.create", "", json!({ "room_version": "99" }));
+        assert!(marked(&[]), "this is not the state of a room");
+        assert!(!marked(std::slice::from_ref(&create)));
+        assert!(marked(&[create.clone(), mark(json!({ "groups": [] }))]));
+        assert!(!marked(&[create, event(STAMP_TYPE, "@other:x", json!({ "groups": [] }))]));
+    }
+
+    #[test]
     fn odd_times_and_senders_of_memberships_do_not_matter() {
         let mut event = event("m.room.member", "@a:x", json!({ "membership": "leave" }));
         (event["origin_server_ts"], event["sender"]) = (json!("now"), json!(7));

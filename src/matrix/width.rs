@@ -185,4 +185,40 @@ mod tests {
         pass(&width, false, async { Err(trouble()) }).await.unwrap_err();
         assert_eq!(width.state().width, 4);
     }
+
+    #[tokio::test]
+    async fn trouble_is_what_shows_in_the_homeserver_and_a_no_is_a_good_answer() {
+        let after = async |what: What| {
+            let width = Width::new(4, Duration::from_mins(1));
+            pass(&width, true, async { Err(trouble()) }).await.unwrap_err();
+            for _ in 0..2 {
+                let text = String::new();
+                pass(&width, true, async { Err(Failure { what: what.clone(), text }) }).await.unwrap_err();
+            }
+            width.state().width
+        };
+        assert_eq!(after(What::Refused { status: 403, errcode: String::new() }).await, 3);
+        for what in [What::Server, What::Timeout, What::Broken] {
+            assert_eq!(after(what).await, 1);
+        }
+        for what in [What::Unintelligible, What::RateLimited { told: None, tried: true }] {
+            assert_eq!(after(what).await, 2);
+        }
+    }
+
+    #[tokio::test]
+    async fn a_quarter_of_the_timeout_is_slow() {
+        let width = Width::new(8, Duration::from_secs(4));
+        assert_eq!(width.slow, Duration::from_secs(1));
+    }
+
+    #[tokio::test]
+    async fn good_answers_before_the_trouble_do_not_count_after_it() {
+        let width = Width::new(8, Duration::from_mins(1));
+        pass(&width, true, async { Err(trouble()) }).await.unwrap_err();
+        assert_eq!(most(&width, 3, || Ok(())).await, 3);
+        pass(&width, true, async { Err(trouble()) }).await.unwrap_err();
+        pass(&width, true, async { Ok(()) }).await.unwrap();
+        assert_eq!(width.state().width, 2);
+    }
 }

@@ -116,3 +116,60 @@ pub(super) fn backoff(attempt: u32) -> Duration {
     let jitter = u32::try_from(RandomState::new().hash_one(attempt) % 1000).unwrap_or(0);
     base * (500 + jitter) / 1000
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    use matrix_sdk::HttpError;
+    use matrix_sdk::ruma::api::EndpointError as _;
+    use matrix_sdk::ruma::api::client::uiaa::UiaaResponse;
+    use matrix_sdk::ruma::api::error::{Error, FromHttpResponseError};
+    use matrix_sdk::ruma::exports::http::Response;
+    use matrix_sdk::ruma::{server_name, user_id};
+
+    use super::*;
+    use crate::matrix::error::What;
+    use crate::matrix::width::Width;
+    use crate::stop::Stop;
+
+    fn trouble() -> SendError {
+        let error =
+            UiaaResponse::MatrixError(Error::from_http_response(Response::builder().status(502).body("").unwrap()));
+        HttpError::from(FromHttpResponseError::Server(error)).into()
+    }
+
+    /// How often a request is sent that is always answered so, and what is told in the end.
+    async fn sent(asked: &Asked, stop: Stop, answer: impl Fn() -> SendError) -> (usize, What) {
+        let patience = Duration::from_mins(1);
+        let (pace, sent) = (Pace::new(patience, Width::new(1, patience), stop), AtomicUsize::new(0));
+        let failure = ask::<(), _>(&pace, asked, "https://x", || {
+            sent.fetch_add(1, Ordering::SeqCst);
+            let error = answer();
+            async { Err(error) }
+        });
+        let what = failure.await.unwrap_err().what;
+        (sent.into_inner(), what)
+    }
+
+    #[tokio::test]
+    async fn a_request_is_repeated_if_it_may_be_and_that_may_help() {
+        let (once, repeatable) = (Asked::once(Lane::Send, "x"), Asked::repeatable(Lane::Send, "x"));
+        assert_eq!(sent(&once, Stop::default(), trouble).await, (1, What::Server));
+        assert_eq!(sent(&repeatable, Stop::default(), trouble).await, (3, What::Server));
+        assert_eq!(sent(&repeatable, Stop::default(), || SendError::NoObject).await, (1, What::Unintelligible));
+    }
+
+    #[tokio::test]
+    async fn when_the_run_ends_before_a_repetition_the_failure_is_told_after_which_it_is_looked_up() {
+        let stop = Stop::after(Some(Duration::from_millis(20)));
+        assert_eq!(sent(&Asked::repeatable(Lane::Send, "x"), stop, trouble).await, (1, What::Server));
+    }
+
+    #[test]
+    fn only_what_this_homeserver_answers_alone_tells_of_its_trouble() {
+        let me = user_id!("@me:x");
+        assert!(Asked::read("x").alone && Asked::read("x").with_help_of(server_name!("x"), me).alone);
+        assert!(!Asked::read("x").with_help_of(server_name!("y"), me).alone);
+    }
+}

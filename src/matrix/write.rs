@@ -261,3 +261,34 @@ impl std::fmt::Display for Place {
         write!(f, "{} ({})", self.alias, self.id)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_was_not_tried_is_not_told_as_failed_and_what_ends_the_run_stops_the_rest() {
+        let error = |what: What| WriteError::from(Failure { what, text: "x".into() });
+        let text = || "x".to_owned();
+        for (what, expected) in [
+            (What::RateLimited { told: None, tried: false }, WriteError::Skipped(text())),
+            (What::RateLimited { told: None, tried: true }, WriteError::Failed(text())),
+            (What::Stopped, WriteError::Ended(text())),
+            (What::Account, WriteError::Stop(text())),
+            (What::Unreachable { slow: true }, WriteError::Stop(text())),
+            (What::Server, WriteError::Failed(text())),
+        ] {
+            assert_eq!(error(what), expected);
+        }
+    }
+
+    #[test]
+    fn what_could_not_be_looked_up_is_told_as_not_known_and_stops_the_rest_if_that_is_of_no_use() {
+        let failure = |what: What| Failure { what, text: "x".into() };
+        let refused = failure(What::Refused { status: 403, errcode: String::new() });
+        assert_eq!(unknown(&refused, &failure(What::Server)), WriteError::Failed("x".into()));
+        let known = "x; whether it was done all the same is not known".to_owned();
+        assert_eq!(unknown(&failure(What::Timeout), &failure(What::Server)), WriteError::Failed(known));
+        assert_eq!(unknown(&failure(What::Timeout), &failure(What::Account)), WriteError::Stop("x".into()));
+    }
+}
