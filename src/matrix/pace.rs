@@ -239,4 +239,22 @@ mod tests {
         pace.run(&last, refused_once).await.unwrap();
         assert_eq!(sent.load(Ordering::SeqCst), 2);
     }
+
+    #[tokio::test]
+    async fn whoever_may_not_be_invited_again_is_asked_for_once() {
+        let pace = Pace::new(seconds(60), Width::new(16, seconds(60)), Stop::default());
+        let person = matrix_sdk::ruma::user_id!("@a:x").to_owned();
+        let (invite, sent) = (send().about(person), AtomicUsize::new(0));
+        let one = || {
+            pace.run(&invite, || async {
+                sent.fetch_add(1, Ordering::SeqCst);
+                Err::<(), _>(refusal(seconds(333)))
+            })
+        };
+        let (first, second) = (one().await.unwrap_err(), one().await.unwrap_err());
+        assert!(matches!(first.what, What::RateLimited { tried: true, .. }), "{first:?}");
+        assert!(matches!(second.what, What::RateLimited { tried: false, .. }), "{second:?}");
+        assert_eq!(sent.load(Ordering::SeqCst), 1);
+        pace.run(&send(), || async { Ok(()) }).await.unwrap();
+    }
 }

@@ -213,6 +213,43 @@ async fn an_addition_whose_answer_was_lost_is_found_to_be_done() {
     let lost = run(&inviter, &["sync"]).await.success();
     assert!(lost.stdout.contains("1 done already"), "{lost}");
     assert_eq!(scene.roster("ops").await, ["alice join 0"]);
+    assert_eq!(calls(&scene, "/invite"), 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_addition_that_fails_for_the_moment_is_not_replaced_by_an_invitation() {
+    let scene = scene("addfail").await;
+    scene.people(&["alice"]).await;
+    let inviter = adding(&scene, &scene.me.access_token, &[("ops", &["alice"])], "");
+    for looked_up in [200, 502] {
+        scene.recorder.on_request(move |_, request| {
+            let answer = |status| Action::Answer { status, headers: Vec::new(), body: "<html>".into() };
+            match request.path.as_str() {
+                path if path.contains("/_synapse/admin/v1/join/") => answer(502),
+                path if path.contains("/state/m.room.member/") && looked_up == 502 => answer(502),
+                _ => Action::Forward,
+            }
+        });
+        let failed = run(&inviter, &["sync"]).await.status(3);
+        let line = format!("failed: {}: add {}: ", scene.alias("ops"), scene.user("alice"));
+        assert!(failed.stdout.contains(&line), "{failed}");
+        assert_eq!(failed.stdout.contains("is not known"), looked_up == 502, "{failed}");
+        assert_eq!(scene.roster("ops").await, Vec::<String>::new());
+    }
+    // What stands before the homeserver does not know who has an account.
+    scene.recorder.on_request(|_, request| {
+        let page = Action::Answer { status: 404, headers: Vec::new(), body: "<html>".into() };
+        if request.path.contains("/_synapse/admin/v2/users/") && request.path.contains("alice") {
+            page
+        } else {
+            Action::Forward
+        }
+    });
+    run(&inviter, &["sync"]).await.status(3);
+    assert_eq!(scene.roster("ops").await, Vec::<String>::new());
+    scene.recorder.forward_all();
+    run(&inviter, &["sync"]).await.success();
+    assert_eq!(scene.roster("ops").await, ["alice join 0"]);
 }
 
 #[tokio::test]

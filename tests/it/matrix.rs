@@ -12,6 +12,7 @@ use inviter::{
     actual::{Actual, ActualRoom, JoinedRoom, Membership, Stamp, StampedGroup},
     apply::apply,
     config::{AddMembers, HistoryVisibility, JoinFallback, Matrix, Secret},
+    manual::Step,
     matrix::{Done, Failure, Session, SessionError, WriteError, Writer},
     plan::{Change, Creation, Headcount, Invite, Kick, Plan, Reason, RoomPlan, Way},
     power::Power,
@@ -24,6 +25,7 @@ use tokio::io::AsyncWriteExt as _;
 
 use crate::support::{
     account::Account,
+    odd::Odd,
     recorder::{Action, Recorder},
     synapse::{Options, RateLimits, Synapse},
 };
@@ -329,6 +331,123 @@ async fn invitations_and_removals_tell_what_became_of_them() {
     let text = failed(writer.apply(&alias("member-foreign"), Some(&foreign), &named("x")).await);
     println!("{text}");
     assert!(text.contains("403 M_FORBIDDEN"), "{text}");
+}
+
+/// Such an answer, in place of the homeserver's own.
+fn instead(status: u16, body: &str) -> Action {
+    Action::Answer { status, headers: Vec::new(), body: body.to_owned() }
+}
+
+/// The same after the homeserver has done what it was asked.
+fn afterwards(status: u16, body: &str) -> Action {
+    let text = format!("HTTP/1.1 {status} X\r\nConnection: close\r\nContent-Length: {}\r\n\r\n{body}", body.len());
+    Action::Odd { processed: true, answer: Odd::Bytes(text.into_bytes()) }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_change_whose_answer_says_nothing_is_looked_up_and_not_sent_again() {
+    let synapse = Synapse::shared();
+    let users = synapse.register_many(&["look-me", "look-a", "look-b"]).await;
+    let [me, a, b] = users.as_slice() else { panic!("three") };
+    let recorder = Recorder::start(&synapse.url()).await;
+    let session = session(&recorder.url(), me).await;
+    let (writer, place) = (&session.writer(), &alias("look"));
+    let room = &create(me, json!({ "room_alias_name": "look" })).await;
+    let once = |action: Action| {
+        recorder.clear();
+        recorder.at_write(0, action);
+    };
+
+    once(afterwards(200, "<html>"));
+    assert_eq!(writer.apply(place, Some(room), &invite(a)).await, Ok(Done::Already));
+    assert_eq!(recorder.writes().len(), 1);
+    once(instead(200, "<html>"));
+    let text = failed(writer.apply(place, Some(room), &invite(b)).await);
+    assert!(text.contains("not that of a Matrix homeserver"), "{text}");
+    for action in [afterwards(200, "<html>"), Action::DropAfter] {
+        me.invite(room.as_str(), &a.user_id).await;
+        once(action);
+        assert_eq!(writer.apply(place, Some(room), &kick(a)).await, Ok(Done::Already));
+        assert_eq!(recorder.writes().len(), 1, "they may have come back meanwhile");
+    }
+    me.invite(room.as_str(), &a.user_id).await;
+    once(instead(200, "<html>"));
+    failed(writer.apply(place, Some(room), &kick(a)).await);
+    assert_eq!(recorder.writes().len(), 1);
+
+    recorder.clear();
+    recorder.on_request(|_, request| if request.is_write() { Action::DropBefore } else { Action::Forward });
+    failed(writer.apply(place, Some(room), &kick(a)).await);
+    assert_eq!(recorder.writes().len(), 3, "a removal that was not made is tried three times");
+    once(Action::DropAfter);
+    assert_eq!(writer.step(place, room, &Step::Leave).await, Ok(Done::Already));
+    assert_eq!(recorder.writes().len(), 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_room_that_was_created_is_found_whatever_was_answered() {
+    let synapse = Synapse::shared();
+    let users = synapse.register_many(&["found-me", "found-a"]).await;
+    let [me, a] = users.as_slice() else { panic!("two") };
+    let recorder = Recorder::start(&synapse.url()).await;
+    let session = session(&recorder.url(), me).await;
+    let writer = session.writer();
+    let a = user(a);
+    let forbidden = r#"{"errcode":"M_FORBIDDEN","error":"no"}"#;
+    recorder.at_write(0, afterwards(403, forbidden));
+    let done = writer.create(&creation("found"), &[&a]).await;
+    assert!(matches!(done, Ok(Done::AlreadyCreated(_))), "an invitation was refused: {done:?}");
+    recorder.on_request(|_, request| if request.is_write() { instead(409, forbidden) } else { Action::Forward });
+    assert_eq!(writer.create(&creation("found"), &[]).await, done, "a conflict");
+    recorder.on_request(|_, request| if request.is_write() { instead(403, forbidden) } else { Action::Forward });
+    failed(writer.create(&creation("found-never"), &[&a]).await);
+
+    let looks = Arc::new(Mutex::new(0));
+    let seen = Arc::clone(&looks);
+    recorder.clear();
+    recorder.on_request(move |_, request| {
+        if request.is_write() {
+            return Action::DropAfter;
+        }
+        *seen.lock().expect("no panic") += i32::from(request.path.contains("/directory/room/"));
+        let is_early = *seen.lock().expect("no panic") < 3;
+        if is_early { instead(404, r#"{"errcode":"M_NOT_FOUND","error":"no"}"#) } else { Action::Forward }
+    });
+    let done = writer.create(&creation("found-late"), &[]).await;
+    assert!(matches!(done, Ok(Done::AlreadyCreated(_))), "{done:?}");
+    assert_eq!((*looks.lock().expect("no panic"), recorder.writes().len()), (3, 1));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_room_without_a_name_gets_one_only_while_it_has_none() {
+    let synapse = Synapse::shared();
+    let me = &synapse.register("name-me").await;
+    let recorder = Recorder::start(&synapse.url()).await;
+    let session = session(&recorder.url(), me).await;
+    let room = &create(me, json!({ "room_alias_name": "name", "name": "Ours" })).await;
+    let text = match session.writer().apply(&alias("name"), Some(room), &named("Theirs")).await {
+        Err(WriteError::Skipped(text)) => text,
+        other => panic!("{other:?}"),
+    };
+    assert!(text.ends_with("left as it is; the next run looks again"), "{text}");
+    assert_eq!(session.writer().apply(&alias("name"), Some(room), &named("Ours")).await, Ok(Done::Already));
+    assert_eq!(recorder.writes(), []);
+    let nowhere = session.writer().apply(&alias("name"), None, &named("x")).await;
+    assert!(matches!(nowhere, Err(WriteError::Skipped(_))), "{nowhere:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_report_that_is_sent_again_is_the_same_message() {
+    let synapse = Synapse::shared();
+    let me = &synapse.register("report-me").await;
+    let recorder = Recorder::start(&synapse.url()).await;
+    let session = session(&recorder.url(), me).await;
+    let room = &create(me, json!({})).await;
+    recorder.clear();
+    recorder.at_write(0, Action::DropAfter);
+    session.writer().notify(&alias("report"), room, "done").await.expect("it is sent");
+    let [first, second] = recorder.writes().try_into().expect("two requests");
+    assert_eq!(first.path, second.path, "by its transaction");
 }
 
 #[tokio::test(flavor = "multi_thread")]

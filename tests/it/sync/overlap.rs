@@ -96,32 +96,45 @@ async fn what_a_moderator_changes_between_plan_and_write_is_kept() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_change_that_was_overwritten_in_a_lost_race_is_brought_back() {
-    let scene = Scene::new("race").await;
-    let people = scene.people(&["alice", "bob"]).await;
-    run(&scene.with_file(&[("ops", &["alice", "bob"])], ""), &["sync"]).await.success();
-    scene.accept("ops", &people, &["alice", "bob"]).await;
-    let room = scene.room("ops").await;
-    let mut theirs = changed_levels(&scene.me, &room, &scene.user("bob"), 25).await;
-    theirs["redact"] = json!(42);
-    let (token, target, once) = (scene.me.clone(), room.clone(), Mutex::new(Some(theirs)));
-    scene.recorder.clear();
-    scene.recorder.on_request(move |_, request| {
-        if request.is_write()
-            && let Some(theirs) = once.lock().unwrap().take()
-        {
-            let (account, room) = (token.clone(), target.clone());
-            tokio::task::block_in_place(|| {
-                tokio::runtime::Handle::current().block_on(account.put_state(&room, "m.room.power_levels", "", theirs));
-            });
+    // What others give alice and bob right before each write; with 50 for alice, nothing of our own is left to be done.
+    for (round, races) in [&[(0, 25)][..], &[(0, 24), (0, 25)], &[(50, 25)]].into_iter().enumerate() {
+        let scene = Scene::new(&format!("race{round}")).await;
+        let people = scene.people(&["alice", "bob"]).await;
+        run(&scene.with_file(&[("ops", &["alice", "bob"])], ""), &["sync"]).await.success();
+        scene.accept("ops", &people, &["alice", "bob"]).await;
+        let room = scene.room("ops").await;
+        let mut theirs = Vec::new();
+        for (at, (alice, bob)) in races.iter().enumerate().rev() {
+            let mut levels = changed_levels(&scene.me, &room, &scene.user("bob"), *bob).await;
+            levels["users"][scene.user("alice")] = json!(alice);
+            levels["redact"] = json!(41 + at);
+            theirs.push(levels);
         }
-        Action::Forward
-    });
-    let protected = format!("[policy]\nprotected_users = [{:?}]\n", scene.user("bob"));
-    let inviter = scene.with_file(&[("ops", &["alice*", "bob"])], &protected);
-    run(&inviter, &["sync"]).await.success();
-    assert_eq!(scene.recorder.writes().len(), 2, "the race is run once more");
-    assert_eq!(scene.roster("ops").await, ["alice join 50", "bob join 25"]);
-    assert_eq!(scene.me.power_levels(&room).await["redact"], 42);
+        let (token, target, theirs) = (scene.me.clone(), room.clone(), Mutex::new(theirs));
+        scene.recorder.clear();
+        scene.recorder.on_request(move |_, request| {
+            if request.is_write()
+                && let Some(theirs) = theirs.lock().unwrap().pop()
+            {
+                let (account, room) = (token.clone(), target.clone());
+                tokio::task::block_in_place(|| {
+                    tokio::runtime::Handle::current().block_on(account.put_state(
+                        &room,
+                        "m.room.power_levels",
+                        "",
+                        theirs,
+                    ));
+                });
+            }
+            Action::Forward
+        });
+        let protected = format!("[policy]\nprotected_users = [{:?}]\n", scene.user("bob"));
+        let inviter = scene.with_file(&[("ops", &["alice*", "bob"])], &protected);
+        run(&inviter, &["sync"]).await.success();
+        assert_eq!(scene.recorder.writes().len(), races.len() + 1, "each race is run once more");
+        assert_eq!(scene.roster("ops").await, ["alice join 50", "bob join 25"]);
+        assert_eq!(scene.me.power_levels(&room).await["redact"], 40 + races.len());
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]
