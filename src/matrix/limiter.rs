@@ -242,7 +242,7 @@ mod tests {
             [(None, PERSONAL), (Some(seconds(5)), 3 * (seconds(5) + MARGIN)), (Some(seconds(62)), PERSONAL)]
         {
             assert_eq!(limit(before, shortest), Permit::Personal(shortest));
-            assert!(matches!(limit(before, shortest - instant), Permit::Wait(_)), "{before:?}");
+            assert!(matches!(limit(before, shortest.saturating_sub(instant)), Permit::Wait(_)), "{before:?}");
         }
     }
 
