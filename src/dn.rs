@@ -148,7 +148,8 @@ impl Reader<'_> {
             return Err(NotADn);
         }
         let kind = short_name(kind);
-        self.skip_spaces();
+        // Other white space may be what the value begins with, before a # that is a part of it.
+        self.rest = self.rest.trim_start_matches(' ');
         let value = match self.peek() {
             Some('#') => self.hexadecimal()?,
             Some('"') => self.quoted()?,

@@ -28,6 +28,14 @@ fn spellings_of_one_name_are_equal() {
         ("uid=a+cn=b,dc=com", "CN=B + UID=A,dc=com"),
         ("cn=a=b,dc=com", r"cn=a\3Db,dc=com"),
         ("cn=ΟΔΟΣ,dc=com", "cn=οδοσ,dc=com"),
+        ("cn=\t#1,dc=com", r"cn=\#1,dc=com"),
+        ("cn=#1305416c696365", "cn=alice"),
+        ("cn=#1605416c696365", "cn=alice"),
+        ("cn=#048105416c696365", "cn=alice"),
+        ("cn=#04820005416c696365", "cn=alice"),
+        ("cn=a+cn=A,dc=com", "cn=a,dc=com"),
+        ("organizationalUnitName=a,organizationName=b,countryName=c", "ou=a,o=b,c=c"),
+        ("localityName=a,stateOrProvinceName=b,S=c,email=d", "l=a,st=b,st=c,emailAddress=d"),
     ] {
         assert_eq!(dn(left), dn(right), "{left} and {right}");
     }
@@ -44,6 +52,7 @@ fn different_names_stay_different() {
         ("cn=ab", "cn=a b"),
         ("cn=ü", "cn=u"),
         ("cn=#0101ff", r"cn=\#0101ff"),
+        ("cn=#0404416c696365", "cn=alice"),
     ] {
         assert_ne!(dn(left), dn(right), "{left} and {right}");
     }
@@ -69,6 +78,17 @@ fn what_is_no_name_is_refused() {
         "ü=a",
     ] {
         assert_eq!(Dn::parse(text), Err(NotADn), "{text}");
+    }
+}
+
+#[test]
+fn a_name_is_below_another_if_whole_parts_of_it_are() {
+    let below = |name: &str, base: &str| Dn::parse(name).unwrap().is_at_or_below(&Dn::parse(base).unwrap());
+    for (name, base) in [("cn=a,dc=com", "DC=com"), ("dc=com", "dc=com"), ("cn=a", ""), (r"cn=a\\,dc=com", "dc=com")] {
+        assert!(below(name, base), "{name} and {base}");
+    }
+    for (name, base) in [("cn=a,xdc=com", "dc=com"), (r"cn=a\,dc\=com", "dc=com"), ("dc=com", "cn=a,dc=com")] {
+        assert!(!below(name, base), "{name} and {base}");
     }
 }
 
