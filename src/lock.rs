@@ -62,6 +62,15 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn what_is_in_the_file_stays() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("lock");
+        std::fs::write(&path, "named by mistake").unwrap();
+        take(&path, Duration::ZERO).await.unwrap().unwrap();
+        assert_eq!(std::fs::read_to_string(&path).unwrap(), "named by mistake");
+    }
+
+    #[tokio::test]
     async fn a_file_that_cannot_be_written_is_an_error_that_names_it() {
         let error = take(Path::new("/no such folder/lock"), Duration::ZERO).await.unwrap_err();
         assert!(format!("{error:#}").starts_with("the lock file /no such folder/lock cannot be opened"), "{error:#}");

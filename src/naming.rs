@@ -233,6 +233,21 @@ mod tests {
     }
 
     #[test]
+    fn what_is_as_long_as_an_identifier_may_be_passes() {
+        let text = |length: usize| format!("#{}:b", "a".repeat(length - 3));
+        assert!(alias(text(255)).is_ok() && alias(text(256)).is_err());
+        let user = |length: usize| user_id(&"a".repeat(length - 3), server_name!("b"), InvalidNames::Report);
+        assert!(user(255).is_ok() && user(256).is_err());
+        assert!(alias("#\u{646}\u{200c}\u{646}:b".into()).is_ok(), "a joiner is a part of the word");
+    }
+
+    #[test]
+    fn every_character_that_the_specification_allows_is_kept() {
+        let id = user_id("a1-._=/+", server_name!("b"), InvalidNames::Report).unwrap();
+        assert_eq!(id, "@a1-._=/+:b");
+    }
+
+    #[test]
     fn usernames_are_lowered() {
         let id = user_id("Alice.B", server_name!("example.com"), InvalidNames::Report).unwrap();
         assert_eq!(id, "@alice.b:example.com");

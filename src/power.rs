@@ -304,6 +304,17 @@ mod tests {
     }
 
     #[test]
+    fn a_level_that_is_not_stated_is_what_the_specification_says() {
+        let power = levels(json!({ "users": { "@a:x": format!("-{}", "9".repeat(99)), "@b:x": -0.5 } }));
+        assert_eq!(power.of(user_id!("@a:x")), Power::Level(i64::MIN));
+        assert_eq!(power.of(user_id!("@b:x")), Power::Level(0));
+        for name in ["ban", "kick", "redact", "state_default", "invite", "events_default", "users_default"] {
+            let expected = if matches!(name, "ban" | "kick" | "redact" | "state_default") { 50 } else { 0 };
+            assert_eq!(power.permission(&PermissionKey::Top(name.into())), Some(expected), "{name}");
+        }
+    }
+
+    #[test]
     fn a_room_without_the_event_has_its_creator_at_100_and_no_other_bar() {
         let power = PowerLevels::new(None, BTreeSet::new(), Some(user_id!("@a:x")));
         assert_eq!(power.of(user_id!("@a:x")), Power::Level(100));

@@ -27,6 +27,7 @@ mod join;
 mod ldap;
 mod manual;
 mod matrix;
+mod merging;
 mod metrics;
 mod package;
 mod pages;
