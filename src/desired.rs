@@ -75,6 +75,8 @@ pub struct DesiredRoom {
     pub warnings: BTreeSet<String>,
     /// The mark that the room is to bear.
     pub stamp: Stamp,
+    /// Other rooms that stand for the same groups, and bear the same mark; also where only some rooms were asked for.
+    pub twins: BTreeSet<OwnedRoomAliasId>,
     /// How the room is set up.
     pub settings: RoomSettings,
     /// What the configuration says of this room alone.

@@ -51,11 +51,26 @@ impl Desired {
         for described in &config.rooms {
             desired.rooms.entry(described.alias.clone()).or_default().describe(described, &found);
         }
+        desired.note_twins();
         for (alias, room) in &mut desired.rooms {
             room.settings =
                 entries.get(alias).map_or_else(|| config.room.clone(), |overrides| overrides.over(&config.room));
         }
         Ok(desired)
+    }
+}
+
+impl Desired {
+    /// Notes which rooms bear the same mark, so that none is taken for the other.
+    fn note_twins(&mut self) {
+        let mut aliases: BTreeMap<BTreeSet<StampedGroup>, BTreeSet<OwnedRoomAliasId>> = BTreeMap::new();
+        for (alias, room) in &self.rooms {
+            aliases.entry(room.stamp.groups.clone()).or_default().insert(alias.clone());
+        }
+        for (alias, room) in &mut self.rooms {
+            let same = aliases.get(&room.stamp.groups).into_iter().flatten();
+            room.twins = same.filter(|other| *other != alias).cloned().collect();
+        }
     }
 }
 

@@ -7,6 +7,7 @@ use matrix_sdk::ruma::{OwnedRoomAliasId, OwnedRoomId, RoomAliasId};
 use super::{AliasReason, Problem};
 use crate::actual::{Actual, ActualRoom, AskedFor, JoinedRoom, Stamp, StampedGroup};
 use crate::desired::{Desired, DesiredRoom};
+use crate::printable::few;
 
 /// What is to be done about an alias.
 pub(super) enum Found<'a> {
@@ -135,18 +136,26 @@ pub(super) fn find<'a>(
 ) -> Found<'a> {
     let Some(room) = actual.rooms.get(alias) else { return Found::Nothing };
     // Who may change the aliases of a room may also make one lead to a room of their own.
-    let managed_elsewhere = |id: &OwnedRoomId| index.for_same(&wanted.stamp).find(|room| room.id != *id);
+    let same = || index.for_same(&wanted.stamp).filter(|room| !is_of_twin(room, wanted, actual));
+    let managed_elsewhere = |id: &OwnedRoomId| same().find(|room| room.id != *id);
     let moved = |id: &'a OwnedRoomId| {
         let managed = managed_elsewhere(id).map_or_else(|| id.clone(), |room| room.id.clone());
         Found::Problem(Some(id), Problem::AliasMoved(managed))
     };
     match room {
-        ActualRoom::Missing => match index.for_same(&wanted.stamp).next() {
-            Some(room) if alias.server_name() == actual.me.server_name() => {
-                Found::Room(FoundRoom { room, moved: Some((AliasReason::Renamed, false)), is_marked: true })
+        ActualRoom::Missing if alias.server_name() != actual.me.server_name() => Found::Nothing,
+        ActualRoom::Missing => {
+            let own = same().find(|room| room.canonical_alias.as_ref() == Some(alias));
+            match own.or_else(|| same().next()) {
+                Some(room) if own.is_none() && wanted.twins.iter().any(|twin| !is_joined(twin, actual)) => {
+                    Found::Problem(Some(&room.id), Problem::Ambiguous(may_be_of_twin(alias, room, wanted)))
+                }
+                Some(room) => {
+                    Found::Room(FoundRoom { room, moved: Some((AliasReason::Renamed, false)), is_marked: true })
+                }
+                None => Found::Nothing,
             }
-            _ => Found::Nothing,
-        },
+        }
         ActualRoom::Unreadable(reason) => Found::Problem(None, Problem::Unreadable(reason.clone())),
         ActualRoom::Outside(room) => Found::Problem(Some(room), Problem::Outside(room.clone())),
         ActualRoom::Invited(room) if managed_elsewhere(room).is_some() => moved(room),
@@ -169,6 +178,29 @@ pub(super) fn find<'a>(
             Found::Room(FoundRoom { room, moved, is_marked })
         }
     }
+}
+
+/// Whether a room is that of another alias which stands for the same groups.
+fn is_of_twin(room: &JoinedRoom, wanted: &DesiredRoom, actual: &Actual) -> bool {
+    wanted.twins.iter().any(|twin| {
+        let leads_there = matches!(actual.rooms.get(twin), Some(ActualRoom::Joined(there)) if there.id == room.id);
+        leads_there || room.canonical_alias.as_ref() == Some(twin)
+    })
+}
+
+fn is_joined(alias: &OwnedRoomAliasId, actual: &Actual) -> bool {
+    matches!(actual.rooms.get(alias), Some(ActualRoom::Joined(_)))
+}
+
+/// What is said of a room that could be the one of several aliases.
+fn may_be_of_twin(alias: &OwnedRoomAliasId, room: &JoinedRoom, wanted: &DesiredRoom) -> String {
+    let twins: Vec<&str> = wanted.twins.iter().map(|twin| twin.as_str()).collect();
+    format!(
+        "{alias} leads nowhere, and the room {} bears the mark of its groups, which {} stands for as well: give the alias to \
+         the room that is meant, or take the mark away (inviter unmanage) if it is none of them",
+        room.id,
+        few(twins)
+    )
 }
 
 /// Whether a run was cut off between giving the room this alias and making that its main one. A main alias that people

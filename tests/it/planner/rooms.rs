@@ -261,6 +261,17 @@ fn the_replacement_of_a_room_is_followed_if_both_say_so() {
 }
 
 #[test]
+fn a_replacement_keeps_the_aliases_that_it_has_whatever_the_policy_for_renamed_rooms() {
+    let (mut world, mut next) = upgraded(true);
+    world.policy.renamed = RenamedAlias::Drop;
+    next.canonical_alias = Some(alias("next"));
+    world.actual.others.insert(next.id.clone(), next);
+    let plan = world.plan();
+    let [Change::Alias(change), ..] = plan.rooms[0].changes.as_slice() else { panic!("{plan:#?}") };
+    assert_eq!((change.others.clone(), change.drop), ([alias("next")].into(), false));
+}
+
+#[test]
 fn a_replacement_that_has_the_alias_already_inherits_the_mark() {
     let (mut world, next) = upgraded(true);
     let old = world.room("ops").clone();
@@ -414,4 +425,64 @@ fn nothing_of_a_room_is_changed_when_it_is_as_described() {
     world.want("ops", "alice");
     world.expect("ops", &[]);
     assert_eq!(world.room("ops").power.entry(&user("alice")), Some(100), "an admin is never demoted");
+}
+
+/// A room, and another one that is wanted for the same group.
+fn twins() -> World {
+    let mut world = World::with_room("ops", &["alice"]);
+    world.want_room("second").stamp = super::world::stamp("ops");
+    world.want("second", "alice");
+    world.desired("second").twins.insert(alias("ops"));
+    world.desired("ops").twins.insert(alias("second"));
+    world
+}
+
+#[test]
+fn a_second_room_for_a_group_is_made_and_not_that_of_the_first() {
+    let mut world = twins();
+    world.room("ops").canonical_alias = Some(alias("chosen-by-people"));
+    world.expect("ops", &[]);
+    let created = ["+ create the room \"second\", version 12", "+ invite @alice:example.com  (in second-group (corp))"];
+    world.expect("second", &created);
+    // A run for the second room alone knows the first by its main alias.
+    let mut world = twins();
+    let first = world.room("ops").clone();
+    world.actual.rooms.remove(&alias("ops"));
+    world.desired.rooms.remove(&alias("ops"));
+    world.actual.others.insert(first.id.clone(), first.clone());
+    world.expect("second", &created);
+    // Without that it cannot tell whose room it is.
+    world.actual.others.get_mut(&first.id).unwrap().canonical_alias = None;
+    let plan = world.plan();
+    assert!(plan.rooms[0].changes.is_empty(), "{plan:#?}");
+    let problem = plan.rooms[0].problems.first().unwrap().to_string();
+    assert!(problem.contains("#second:example.com leads nowhere") && problem.contains("#ops:example.com"), "{problem}");
+    // Its own main alias tells.
+    world.actual.others.get_mut(&first.id).unwrap().canonical_alias = Some(alias("second"));
+    world.expect("second", &["~ main alias: not set -> #second:example.com  (its group was renamed)"]);
+}
+
+#[test]
+fn a_room_without_the_mark_is_adopted_beside_that_of_the_same_group() {
+    let mut world = twins();
+    let mut second = world.room("ops").clone();
+    (second.id, second.stamp, second.canonical_alias) = (id("!second"), None, Some(alias("second")));
+    world.actual.rooms.insert(alias("second"), ActualRoom::Joined(Box::new(second)));
+    world.desired("second").described.is_listed = true;
+    world.expect("second", &["~ mark the room as managed for corp id-of-ops"]);
+}
+
+#[test]
+fn rooms_of_the_same_groups_know_each_other_whatever_was_asked_for() {
+    let config = parse(
+        "[[rooms]]\nalias = \"#a:example.com\"\ngroups = [{ group = \"ops\" }]\n\
+         [[rooms]]\nalias = \"#b:example.com\"\ngroups = [{ group = \"ops\" }]\n\
+         [[rooms]]\nalias = \"#c:example.com\"\ngroups = [{ group = \"ops\" }, { group = \"dev\" }]\n",
+        &[],
+    )
+    .unwrap();
+    let mut desired = Desired::build(&config, &[snapshot(&[("ops", &["alice"]), ("dev", &["bob"])])]).unwrap();
+    desired.restrict(&[alias("b"), alias("c")].into()).unwrap();
+    assert_eq!(desired.rooms[&alias("b")].twins, [alias("a")].into());
+    assert_eq!(desired.rooms[&alias("c")].twins, [].into());
 }
