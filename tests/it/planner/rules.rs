@@ -1,6 +1,6 @@
 //! The rules, one by one: a world with nothing to do, one fact changed, and the plan that follows.
 
-use inviter::actual::{ActualRoom, Membership};
+use inviter::actual::{ActualRoom, Membership, StampedGroup};
 use inviter::config::HistoryVisibility;
 use inviter::plan::{Change, Removals};
 use inviter::power::PermissionKey;
@@ -220,6 +220,32 @@ fn users_of_the_own_homeserver_stay_in_a_room_of_an_identity_provider_for_anothe
     world.desired("ops").servers = [user("@x:elsewhere.org").server_name().to_owned()].into();
     world.unwant("ops", "bob");
     world.expect("ops", &[]);
+}
+
+#[test]
+fn users_of_another_homeserver_stay_although_an_identity_provider_speaks_for_them() {
+    let mut world = World::with_room("ops", &["alice"]);
+    let (guest, member) = (user("@guest:elsewhere.org"), world.room("ops").members[&user("alice")].clone());
+    world.desired("ops").servers.insert(guest.server_name().to_owned());
+    world.room("ops").members.insert(guest.clone(), member);
+    world.set_levels("ops", |levels| levels["users"] = json!({ "@guest:elsewhere.org": 50 }));
+    world.expect("ops", &[]);
+    // As one of the own homeserver would not.
+    world.member("ops", "bob", Membership::Join, 1);
+    world.expect("ops", &["- kick @bob:example.com  (in no group of this room)"]);
+}
+
+#[test]
+fn what_the_mark_says_of_an_identity_provider_that_could_not_be_read_is_kept() {
+    let mut world = World::with_room("ops", &["alice"]);
+    let mut marked = stamp("ops");
+    marked.groups.insert(StampedGroup { idp: "down".into(), id: "1".into() });
+    world.room("ops").stamp = Some(marked.clone());
+    world.desired("ops").unread.insert("down".into());
+    world.expect("ops", &[]);
+    marked.groups.insert(StampedGroup { idp: "gone".into(), id: "2".into() });
+    world.room("ops").stamp = Some(marked);
+    world.expect("ops", &["~ mark the room as managed for corp id-of-ops, down 1"]);
 }
 
 #[test]
