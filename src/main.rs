@@ -21,7 +21,8 @@ fn main() -> ExitCode {
     let bars = Bars::new(&cli);
     logs::begin(&cli, &bars);
     inviter::idp::quieten_ldap_panics();
-    let result = tokio::runtime::Builder::new_multi_thread()
+    // What takes time is the other side: to wake a second thread for each part of an answer would cost more than it brings.
+    let result = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
         .map_err(anyhow::Error::from)

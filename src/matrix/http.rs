@@ -30,6 +30,9 @@ fn build(config: &config::Matrix) -> Result<Client, String> {
             let to = format!("redirects to {}", attempt.url());
             attempt.error(to)
         }));
+    if config.homeserver.scheme() == "http" && config.ca_file.is_none() && !has_proxy() {
+        builder = builder.tls_certs_only([]);
+    }
     if let Some(file) = &config.ca_file {
         let told = |error: &dyn std::fmt::Display| format!("ca_file {}: {error}", file.display());
         let pem = bounded::read(file).map_err(|error| told(&error))?;
@@ -43,6 +46,11 @@ fn build(config: &config::Matrix) -> Result<Client, String> {
         let cause = std::error::Error::source(&error).map_or_else(|| error.to_string(), ToString::to_string);
         format!("no HTTP client can be made: {cause}")
     })
+}
+
+/// Whether the environment names a proxy, to which one may speak TLS.
+fn has_proxy() -> bool {
+    ["http_proxy", "HTTP_PROXY", "all_proxy", "ALL_PROXY"].iter().any(|name| std::env::var_os(name).is_some())
 }
 
 /// A "not found" to the first request means that there is no homeserver.
