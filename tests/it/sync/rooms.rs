@@ -49,6 +49,25 @@ async fn a_described_room_is_made_and_kept_as_it_is_described() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_second_room_for_a_group_is_made_beside_the_first() {
+    let scene = Scene::new("twins").await;
+    scene.people(&["alice"]).await;
+    let slapd = scene.directory(&["alice"]);
+    scene.add_group(&slapd, "ops", &["alice"]);
+    let entry = |room: &str| format!("[[rooms]]\nalias = {:?}\ngroups = [{{ group = \"ops\" }}]\n", scene.alias(room));
+    run(&scene.with_directory(&slapd, &entry("first")), &["sync"]).await.success();
+    let first = scene.room("first").await;
+    let inviter = scene.with_directory(&slapd, &[entry("first"), entry("second")].concat());
+    for arguments in [&["sync", "--room", &scene.alias("second"), "--dry-run"][..], &["sync"]] {
+        let planned = run(&inviter, arguments).await.success();
+        assert!(planned.stdout.contains("create the room") && !planned.stdout.contains("main alias"), "{planned}");
+    }
+    assert_eq!(scene.room("first").await, first);
+    assert_ne!(scene.room("second").await, first);
+    assert_eq!(summary(&run(&inviter, &["sync"]).await.success()), "2 rooms: nothing to do.");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_space_is_made_with_its_rooms_in_it_and_its_members_may_join_them() {
     for version in ["12", "11"] {
         let scene = Scene::new(&format!("space{version}")).await;
