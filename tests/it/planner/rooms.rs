@@ -5,7 +5,7 @@ use std::path::Path;
 use inviter::actual::{ActualRoom, JoinedRoom, Membership};
 use inviter::config::Config;
 use inviter::desired::Desired;
-use inviter::plan::{Change, Removals, RenamedAlias, needs_others};
+use inviter::plan::{Change, Problem, Removals, RenamedAlias, needs_others};
 use inviter::snapshot::{Account, Group, Members, Snapshot, Standing};
 use matrix_sdk::ruma::{OwnedRoomId, RoomId};
 use serde_json::json;
@@ -280,6 +280,57 @@ fn a_replacement_that_has_the_alias_already_inherits_the_mark() {
     world.expect("ops", &["~ mark the room as managed for corp id-of-ops"]);
     world.actual.rooms.insert(alias("ops"), ActualRoom::Invited(next.id));
     world.expect("ops", &["+ join the room  (invited; the next run plans the rest)"]);
+}
+
+fn assert_left_alone(world: &World, problem: &Problem) {
+    let plan = world.plan();
+    assert!(plan.is_empty(), "{plan:#?}");
+    assert!(plan.rooms[0].problems.contains(problem), "{:?}", plan.rooms[0].problems);
+}
+
+#[test]
+fn what_only_claims_to_replace_a_managed_room_is_not_managed() {
+    let as_it_leads = |(mut world, next): (World, JoinedRoom)| {
+        let old = world.room("ops").clone();
+        world.actual.others = [(old.id.clone(), old)].into();
+        world.actual.rooms.insert(alias("ops"), ActualRoom::Joined(Box::new(next)));
+        world
+    };
+    assert_left_alone(&as_it_leads(upgraded(false)), &Problem::NotAdopted);
+    let (mut world, next) = upgraded(true);
+    world.room("ops").stamp = Some(super::world::stamp("another"));
+    assert_left_alone(&as_it_leads((world, next)), &Problem::NotAdopted);
+    let (mut world, _) = upgraded(true);
+    world.room("ops").stamp = None;
+    assert_left_alone(&world, &Problem::NotAdopted);
+    let (mut world, mut next) = upgraded(true);
+    next.replaced_by = Some("!third".into());
+    world.actual.others.insert(next.id.clone(), next);
+    assert_left_alone(&world, &Problem::Replaced("!next".into()));
+}
+
+#[test]
+fn an_alias_that_was_taken_from_the_marked_room_is_a_problem() {
+    let mut world = World::with_room("ops", &["alice"]);
+    world.policy.adopt = true;
+    let marked = world.room("ops").clone();
+    (world.room("ops").id, world.room("ops").stamp) = (id("!theirs"), None);
+    world.actual.others.insert(marked.id.clone(), marked);
+    assert_left_alone(&world, &Problem::AliasMoved(id("!ops")));
+    world.actual.rooms.insert(alias("ops"), ActualRoom::Invited(id("!theirs")));
+    assert_left_alone(&world, &Problem::AliasMoved(id("!ops")));
+}
+
+#[test]
+fn a_space_is_not_encrypted() {
+    let mut world = World::new();
+    world.want_room("hq").settings.encryption = true;
+    for is_space in [false, true] {
+        world.desired("hq").described.is_space = is_space;
+        let plan = world.plan();
+        let [Change::Create(creation)] = plan.rooms[0].changes.as_slice() else { panic!("{plan:#?}") };
+        assert_eq!(creation.encryption, !is_space);
+    }
 }
 
 const BASE: &str = r#"

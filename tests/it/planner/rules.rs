@@ -2,7 +2,7 @@
 
 use inviter::actual::{ActualRoom, Membership, StampedGroup};
 use inviter::config::HistoryVisibility;
-use inviter::plan::{Change, Removals};
+use inviter::plan::{Change, PowerNeed, Problem, Removals};
 use inviter::power::PermissionKey;
 use matrix_sdk::ruma::RoomId;
 use serde_json::json;
@@ -443,6 +443,52 @@ fn too_little_power_is_a_problem_that_names_both_levels() {
             &problem("to kick or demote @bob:example.com", 41),
         ],
     );
+}
+
+#[test]
+fn nobody_is_raised_above_the_account_itself() {
+    let mut world = World::with_old_room("ops", &["alice", "bob"]);
+    world.set_levels("ops", |levels| {
+        levels["users"]["@inviter:example.com"] = json!(50);
+        levels["events"] = json!({ "m.room.power_levels": 50 });
+    });
+    world.want_at("ops", "alice", Some(60));
+    world.want_at("ops", "bob", Some(50));
+    world.expect(
+        "ops",
+        &[
+            "~ power level of @bob:example.com: 0 -> 50  (in ops-group (corp))",
+            "! problem: the power level of inviter is too low to set the power level of @alice:example.com: it has 50 and \
+             needs 60: have an admin of the room raise it",
+        ],
+    );
+}
+
+#[test]
+fn without_the_power_for_it_nobody_is_kicked_and_no_level_is_set() {
+    let mut world = World::with_old_room("ops", &["alice"]);
+    world.set_levels("ops", |levels| {
+        levels["users"]["@inviter:example.com"] = json!(50);
+        levels["events"] = json!({ "m.room.power_levels": 100 });
+        levels["kick"] = json!(75);
+    });
+    world.want_at("ops", "alice", Some(50));
+    world.member("ops", "dave", Membership::Join, 1);
+    let (plan, mut needs) = (world.plan(), Vec::new());
+    assert!(plan.is_empty(), "{plan:#?}");
+    for problem in &plan.rooms[0].problems {
+        let Problem::PowerTooLow { to, need, .. } = problem else { panic!("{problem:?}") };
+        needs.push((to.clone(), *need));
+    }
+    assert_eq!(needs, [(PowerNeed::Kick, 75), (PowerNeed::State("m.room.power_levels".into()), 100)]);
+}
+
+#[test]
+fn a_cautious_run_raises_people() {
+    let mut world = World::with_room("ops", &["alice"]);
+    world.policy.removals = Removals::Cautious;
+    world.want_at("ops", "alice", Some(50));
+    world.expect("ops", &["~ power level of @alice:example.com: 0 -> 50  (in ops-group (corp))"]);
 }
 
 #[test]

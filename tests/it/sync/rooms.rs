@@ -50,7 +50,7 @@ async fn a_described_room_is_made_and_kept_as_it_is_described() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_second_room_for_a_group_is_made_beside_the_first() {
-    let scene = Scene::new("twins").await;
+    let scene = Scene::new("secondroom").await;
     scene.people(&["alice"]).await;
     let slapd = scene.directory(&["alice"]);
     scene.add_group(&slapd, "ops", &["alice"]);
