@@ -5,7 +5,8 @@ use std::path::Path;
 use inviter::actual::{ActualRoom, JoinedRoom, Membership};
 use inviter::config::Config;
 use inviter::desired::Desired;
-use inviter::plan::{Change, Problem, Removals, RenamedAlias, needs_others};
+use inviter::plan::{Change, PowerNeed, Problem, Removals, RenamedAlias, needs_others};
+use inviter::power::PowerLevels;
 use inviter::snapshot::{Account, Group, Members, Snapshot, Standing};
 use matrix_sdk::ruma::{OwnedRoomId, RoomId};
 use serde_json::json;
@@ -99,6 +100,45 @@ fn who_is_in_the_space_may_stay_in_its_restricted_rooms_until_they_are_not_wante
     open.settle();
     open.member("ops", "bob", Membership::Join, 1);
     open.expect("ops", &["- kick @bob:example.com  (in no group of this room)"]);
+}
+
+#[test]
+fn who_is_locked_out_of_the_space_for_the_moment_may_stay_in_its_restricted_rooms() {
+    let mut world = with_space(true);
+    world.settle();
+    world.member("ops", "bob", Membership::Join, 1);
+    world.unwant("hq", "bob");
+    world.desired("hq").held.insert(user("bob"));
+    world.expect("ops", &[]);
+}
+
+#[test]
+fn without_the_power_in_the_space_the_room_is_not_put_into_it() {
+    let mut world = with_space(false);
+    world.settle();
+    let levels = json!({ "users": { "@inviter:example.com": 49 } });
+    let space = world.room("hq");
+    space.children.clear();
+    space.power = PowerLevels::new(levels.as_object().cloned(), [].into(), None);
+    let plan = world.plan();
+    let ops = plan.rooms.iter().find(|room| room.alias == alias("ops")).unwrap();
+    let [Problem::PowerTooLow { to: PowerNeed::SpaceChild(to), need: 50, .. }] =
+        ops.problems.iter().collect::<Vec<_>>()[..]
+    else {
+        panic!("{ops:#?}")
+    };
+    assert!(*to == alias("hq") && ops.changes.is_empty(), "{ops:#?}");
+}
+
+#[test]
+fn a_space_of_another_homeserver_that_is_not_there_is_not_waited_for() {
+    let mut world = World::with_room("ops", &["alice"]);
+    world.want_room("#hq:elsewhere.org").described.is_space = true;
+    world.desired("ops").described.parent = Some(alias("#hq:elsewhere.org"));
+    let plan = world.plan();
+    let ops = plan.rooms.iter().find(|room| room.alias == alias("ops")).unwrap();
+    assert_eq!(ops.problems, [Problem::NoSpace(alias("#hq:elsewhere.org"))].into());
+    assert!(ops.changes.is_empty(), "{ops:#?}");
 }
 
 #[test]
