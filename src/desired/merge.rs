@@ -58,9 +58,7 @@ impl Desired {
         }
         Ok(desired)
     }
-}
 
-impl Desired {
     /// Notes which rooms bear the same mark, so that none is taken for the other.
     fn note_twins(&mut self) {
         let mut aliases: BTreeMap<BTreeSet<StampedGroup>, BTreeSet<OwnedRoomAliasId>> = BTreeMap::new();

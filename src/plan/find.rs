@@ -224,7 +224,8 @@ fn follow<'a>(old: &'a JoinedRoom, next: &str, index: &Index<'a>) -> Found<'a> {
     }
 }
 
-fn joined(actual: &Actual) -> impl Iterator<Item = &JoinedRoom> {
+/// The rooms that the account is in and that were read.
+pub(super) fn joined(actual: &Actual) -> impl Iterator<Item = &JoinedRoom> {
     let by_alias = actual.rooms.values().filter_map(|room| match room {
         ActualRoom::Joined(room) => Some(room.as_ref()),
         _ => None,

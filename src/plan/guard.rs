@@ -2,13 +2,12 @@
 
 use std::collections::BTreeMap;
 
-use matrix_sdk::ruma::OwnedRoomId;
-
+use super::find::joined;
 use super::foresight::Foresight;
 use super::orphans::{self, OrphanLimits, Orphans, doubtful_share, guard_orphans};
 use super::refusal::Refusal;
 use super::{Change, HeldChange, HoldReason, Plan, Policy, Removals, RoomPlan, Withheld, compute};
-use crate::actual::{Actual, ActualRoom, JoinedRoom};
+use crate::actual::Actual;
 use crate::config::WhenRefused;
 use crate::desired::Desired;
 
@@ -76,7 +75,7 @@ pub fn decide(
 /// The limits that a plan is over; none of them if it may be applied.
 #[must_use]
 pub fn guard(plan: &Plan, desired: &Desired, actual: &Actual, limits: &Limits) -> Vec<Refusal> {
-    let joined = joined(actual);
+    let joined: BTreeMap<_, _> = joined(actual).map(|room| (&room.id, room)).collect();
     let (mut refusals, mut own_losses) = (Vec::new(), Vec::new());
     let (mut all_kicks, mut all_managed) = (0, 0);
     for room in &plan.rooms {
@@ -126,14 +125,6 @@ pub fn allowance(plan: &Plan, refusals: &[Refusal]) -> Option<usize> {
     let kicks = held.filter(|held| held.is_refused() && matches!(held.change, HeldChange::Kick(_))).count();
     let is_enough = refusals.iter().any(Refusal::yields_to_kicks) && !refusals.iter().any(Refusal::is_final);
     is_enough.then_some(kicks)
-}
-
-fn joined(actual: &Actual) -> BTreeMap<&OwnedRoomId, &JoinedRoom> {
-    let by_alias = actual.rooms.values().filter_map(|room| match room {
-        ActualRoom::Joined(room) => Some(room.as_ref()),
-        _ => None,
-    });
-    by_alias.chain(actual.others.values()).map(|room| (&room.id, room)).collect()
 }
 
 impl Limits {
