@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use super::scene::{Scene, run, summary};
 use crate::support::account::Account;
 use crate::support::inviter::Victim;
-use crate::support::recorder::Action;
+use crate::support::recorder::{Action, Recorded};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn two_runs_at_once_end_as_one_does() {
@@ -48,6 +48,27 @@ async fn changed_levels(account: &Account, room: &str, user: &str, level: i64) -
     levels
 }
 
+/// Sets the power levels of a room right before such requests are passed on: the last of these contents first, each once.
+fn interfere(
+    scene: &Scene,
+    room: &str,
+    theirs: Vec<Value>,
+    before: impl Fn(&Recorded) -> bool + Send + Sync + 'static,
+) {
+    let (account, room, theirs) = (scene.me.clone(), room.to_owned(), Mutex::new(theirs));
+    scene.recorder.on_request(move |_, request| {
+        if before(request)
+            && let Some(theirs) = theirs.lock().unwrap().pop()
+        {
+            let (account, room) = (account.clone(), room.clone());
+            tokio::task::block_in_place(|| {
+                tokio::runtime::Handle::current().block_on(account.put_state(&room, "m.room.power_levels", "", theirs));
+            });
+        }
+        Action::Forward
+    });
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn what_a_moderator_changes_between_plan_and_write_is_kept() {
     for version in ["12", "11"] {
@@ -63,25 +84,8 @@ async fn what_a_moderator_changes_between_plan_and_write_is_kept() {
         // alice and bob are to be moderators; bob is made one of another kind, and a permission is changed, meanwhile.
         let mut theirs = changed_levels(&scene.me, &room, &scene.user("bob"), 100).await;
         theirs["redact"] = json!(42);
-        let token = scene.me.clone();
-        let (target, once) = (room.clone(), Mutex::new(Some(theirs)));
-        scene.recorder.on_request(move |_, request| {
-            // The first read of a single event comes right before the write.
-            if request.path.contains("/state/m.room.power_levels")
-                && let Some(theirs) = once.lock().unwrap().take()
-            {
-                let (account, room) = (token.clone(), target.clone());
-                tokio::task::block_in_place(|| {
-                    tokio::runtime::Handle::current().block_on(account.put_state(
-                        &room,
-                        "m.room.power_levels",
-                        "",
-                        theirs,
-                    ));
-                });
-            }
-            Action::Forward
-        });
+        // The first read of a single event comes right before the write.
+        interfere(&scene, &room, vec![theirs], |request| request.path.contains("/state/m.room.power_levels"));
         let inviter = scene.with_file(&[("ops", &["alice*", "bob*", "carol*"])], &more);
         let outcome = run(&inviter, &["sync"]).await.status(3);
         let said = format!("the power level of {} is 100 now, and was 0: left as it is", scene.user("bob"));
@@ -110,24 +114,8 @@ async fn a_change_that_was_overwritten_in_a_lost_race_is_brought_back() {
             levels["redact"] = json!(41 + at);
             theirs.push(levels);
         }
-        let (token, target, theirs) = (scene.me.clone(), room.clone(), Mutex::new(theirs));
         scene.recorder.clear();
-        scene.recorder.on_request(move |_, request| {
-            if request.is_write()
-                && let Some(theirs) = theirs.lock().unwrap().pop()
-            {
-                let (account, room) = (token.clone(), target.clone());
-                tokio::task::block_in_place(|| {
-                    tokio::runtime::Handle::current().block_on(account.put_state(
-                        &room,
-                        "m.room.power_levels",
-                        "",
-                        theirs,
-                    ));
-                });
-            }
-            Action::Forward
-        });
+        interfere(&scene, &room, theirs, Recorded::is_write);
         let protected = format!("[policy]\nprotected_users = [{:?}]\n", scene.user("bob"));
         let inviter = scene.with_file(&[("ops", &["alice*", "bob"])], &protected);
         run(&inviter, &["sync"]).await.success();
